@@ -1,0 +1,100 @@
+//! From the configuration as written to [`Settings`].
+//!
+//! Promise: every rule and bound is checked, every default is filled in, and all problems are
+//! reported together. A section that has a problem yields nothing, so no half-checked value can
+//! reach the settings. Rules between sections are here; rules within one are in its own file.
+
+mod cors;
+mod identity;
+mod issuer;
+mod key;
+mod policy;
+mod report;
+mod route;
+mod server;
+mod source;
+mod upstream;
+mod value;
+
+use std::path::Path;
+
+use crate::locate::{Finding, YamlPath};
+use crate::raw::Raw;
+use crate::settings::{CredentialSource, Settings};
+use report::Report;
+
+/// Checks everything that was written. `file` is the configuration's own path.
+pub(crate) fn settings(raw: Raw, file: &Path) -> Result<Settings, Vec<Finding>> {
+    let mut report = Report::new(file);
+    match sections(raw, &mut report) {
+        Some(mut settings) if report.findings.is_empty() => {
+            notes(&settings, &mut report);
+            settings.insecure = report.insecure;
+            settings.notes = report.notes;
+            Ok(settings)
+        }
+        Some(_) | None => Err(report.findings),
+    }
+}
+
+fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
+    let root = YamlPath::default();
+    let every_proxy = report.insecure(
+        &root,
+        "insecure_trust_every_proxy",
+        raw.insecure_trust_every_proxy,
+    );
+    let no_issuers = report.insecure(&root, "insecure_no_issuers", raw.insecure_no_issuers);
+    let no_routes = report.insecure(&root, "insecure_no_routes", raw.insecure_no_routes);
+
+    let listen = server::listen(raw.listen, report);
+    let admin = server::admin(raw.admin, listen, report);
+    let server = server::server(&raw.server, report);
+    let upstream = upstream::upstream(&raw.upstream, report);
+    let trusted_proxies = server::trusted_proxies(&raw.trusted_proxies, every_proxy, report);
+    let limits = server::limits(&raw.limits, report);
+    let issuers = issuer::issuers(raw.issuers, no_issuers, report);
+    let store = server::store(raw.store, report);
+    let policy = policy::policy(raw.policy, report);
+    let routes = route::routes(raw.routes, no_routes, policy.as_ref(), report);
+    let cors = cors::cors(raw.cors, report);
+    let identity = identity::identity(raw.identity, report);
+
+    Some(Settings {
+        listen: listen?,
+        admin: admin?,
+        server: server?,
+        upstream: upstream?,
+        trusted_proxies: trusted_proxies?,
+        limits: limits?,
+        issuers: issuers?,
+        store: store?,
+        policy: policy?,
+        routes: routes?,
+        cors: cors?,
+        identity: identity?,
+        insecure: Vec::new(),
+        notes: Vec::new(),
+    })
+}
+
+/// What is allowed, and often not what was meant.
+fn notes(settings: &Settings, report: &mut Report) {
+    for (index, issuer) in settings.issuers.iter().enumerate() {
+        let is_cookie = |source: &CredentialSource| matches!(source, CredentialSource::Cookie(_));
+        if settings.cors.origins.is_empty() && issuer.sources.iter().any(is_cookie) {
+            report.note(format!(
+                "issuers[{index}].sources: a cookie is accepted and `cors.origins` is empty, so \
+                 unsafe methods and WebSocket by cookie are always refused"
+            ));
+        }
+        if issuer.claims.roles.is_some() {
+            report.note(format!(
+                "roles from the claims of `{}` are good until the token ends: keep a role that \
+                 must be revocable at once in the subjects table",
+                issuer.issuer
+            ));
+        }
+    }
+    route::ungranted(settings, report);
+}

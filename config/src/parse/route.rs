@@ -1,0 +1,195 @@
+//! Routes: what may be asked, and what must hold.
+//!
+//! Promise: every route has exactly one rule, a unique id and a kind that exists. The template of
+//! its path is not parsed here, and two routes that match the same request are not found here:
+//! the proxy refuses them when it builds its table.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+
+use super::policy::list;
+use super::report::Report;
+use super::value::all;
+use crate::locate::YamlPath;
+use crate::raw::{self, Access, UnknownSubjectName};
+use crate::settings::{
+    AccessSettings, IdSource, PolicySettings, RouteSettings, Settings, UnknownSubject,
+};
+
+pub(crate) fn routes(
+    written: Vec<raw::Route>,
+    none_is_fine: bool,
+    policy: Option<&PolicySettings>,
+    report: &mut Report,
+) -> Option<Vec<RouteSettings>> {
+    let at = YamlPath::default().key("routes");
+    if written.is_empty() && !none_is_fine {
+        let message = "expected at least one route, or `insecure_no_routes: true`";
+        return report.refuse(&at, message);
+    }
+    let mut seen = BTreeSet::new();
+    let mut tried = Vec::with_capacity(written.len());
+    for (index, raw) in written.into_iter().enumerate() {
+        let path = at.index(index);
+        let named = raw.id.is_some();
+        let route = route(raw, policy, &path, report);
+        if let Some(route) = &route
+            && !seen.insert(route.id.clone())
+        {
+            let key = if named { path.key("id") } else { path };
+            let message = format!("expected a unique id: `{}` is above already", route.id);
+            report.problem(&key, message);
+        }
+        tried.push(route);
+    }
+    all(tried)
+}
+
+/// Notes the routes that nobody can ever use.
+pub(crate) fn ungranted(settings: &Settings, report: &mut Report) {
+    let policy = &settings.policy;
+    for (index, route) in settings.routes.iter().enumerate() {
+        let AccessSettings::Resource { action, kind, .. } = &route.access else {
+            continue;
+        };
+        let own = policy.kinds.get(kind).and_then(|kind| kind.roles.as_ref());
+        let by_role = own.unwrap_or(&policy.roles).values();
+        let by_subject = policy
+            .subject_roles
+            .values()
+            .flatten()
+            .filter(|(granted, _)| *granted == kind || *granted == "*")
+            .map(|(_, actions)| actions);
+        if !by_role
+            .chain(by_subject)
+            .any(|actions| actions.contains(action))
+        {
+            report.note(format!(
+                "routes[{index}]: no role grants `{action}` on `{kind}`, so `{}` is always refused",
+                route.id
+            ));
+        }
+    }
+}
+
+fn route(
+    raw: raw::Route,
+    policy: Option<&PolicySettings>,
+    at: &YamlPath,
+    report: &mut Report,
+) -> Option<RouteSettings> {
+    let methods = methods(&raw.methods, &at.key("methods"), report);
+    if !raw.path.starts_with('/') {
+        report.problem(&at.key("path"), "expected a path that begins with `/`");
+    }
+    let id = match raw.id {
+        Some(id) => report.text(&at.key("id"), id),
+        None => Some(format!("{} {}", raw.methods.join(","), raw.path)),
+    };
+    let access = match (raw.access, raw.action, raw.resource) {
+        (Some(access), None, None) => plain(access, raw.unknown_subject, at, report),
+        (None, Some(action), Some(resource)) => {
+            if raw.unknown_subject.is_some() {
+                report.problem(&at.key("unknown_subject"), NOT_AUTHENTICATED);
+            }
+            self::resource(action, resource, policy, at, report)
+        }
+        _ => report.refuse(
+            at,
+            "expected either `access: public` or `access: authenticated`, or both `action` and \
+             `resource`",
+        ),
+    };
+    Some(RouteSettings {
+        id: id?,
+        methods: methods?,
+        path: raw.path,
+        access: access?,
+        hide_denied: raw.hide_denied.0,
+    })
+}
+
+fn methods(written: &[String], at: &YamlPath, report: &mut Report) -> Option<Vec<Method>> {
+    if written.is_empty() {
+        return report.refuse(at, "expected at least one method");
+    }
+    let mut tried: Vec<Option<Method>> = Vec::with_capacity(written.len());
+    for (index, name) in written.iter().enumerate() {
+        let path = at.index(index);
+        let method = METHODS.into_iter().find(|method| method.as_str() == name);
+        if method.is_none() {
+            let message = "expected GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS, in upper case";
+            report.problem(&path, message);
+        } else if tried.contains(&method) {
+            report.problem(&path, "expected a method that is not listed before");
+        }
+        tried.push(method);
+    }
+    all(tried)
+}
+
+fn plain(
+    access: Access,
+    unknown: Option<UnknownSubjectName>,
+    at: &YamlPath,
+    report: &mut Report,
+) -> Option<AccessSettings> {
+    let unknown_subject = match (access, unknown) {
+        (Access::Public, Some(_)) => {
+            return report.refuse(&at.key("unknown_subject"), NOT_AUTHENTICATED);
+        }
+        (Access::Public, None) => return Some(AccessSettings::Public),
+        (Access::Authenticated, Some(UnknownSubjectName::Allow)) => UnknownSubject::Allow,
+        (Access::Authenticated, Some(UnknownSubjectName::Deny) | None) => UnknownSubject::Deny,
+    };
+    Some(AccessSettings::Authenticated { unknown_subject })
+}
+
+fn resource(
+    action: String,
+    raw: raw::RouteResource,
+    policy: Option<&PolicySettings>,
+    at: &YamlPath,
+    report: &mut Report,
+) -> Option<AccessSettings> {
+    let action = report.name(&at.key("action"), action);
+    let at = at.key("resource");
+    // A policy with a problem has no kinds to compare with; its own problem is reported.
+    if let Some(policy) = policy
+        && !policy.kinds.contains_key(&raw.kind)
+    {
+        let known = list(policy.kinds.keys());
+        report.problem(
+            &at.key("kind"),
+            format!("expected a kind of the policy: {known}"),
+        );
+    }
+    let at = at.key("id");
+    let id = match (raw.id.path, raw.id.query, raw.id.header) {
+        (Some(name), None, None) => report.text(&at.key("path"), name).map(IdSource::Path),
+        (None, Some(name), None) => report.text(&at.key("query"), name).map(IdSource::Query),
+        (None, None, Some(name)) => report
+            .free_header(&at.key("header"), &name)
+            .map(IdSource::Header),
+        _ => report.refuse(&at, "expected exactly one of `path`, `query` and `header`"),
+    };
+    Some(AccessSettings::Resource {
+        action: action?,
+        kind: raw.kind,
+        id: id?,
+    })
+}
+
+const NOT_AUTHENTICATED: &str = "expected `unknown_subject` only with `access: authenticated`";
+
+/// CONNECT and TRACE are not here: a proxy must not pass them on to an application.
+const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+    Method::OPTIONS,
+];

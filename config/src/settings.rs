@@ -1,0 +1,365 @@
+//! The settings Sidegate runs with: every value parsed, every default filled in.
+//!
+//! Promise: a [`Settings`] can only be made by [`crate::load`] or [`crate::parse`], and what it
+//! holds is complete and consistent: no empty list that means "everything", no relative path, no
+//! `${ENV}` left, no route without a rule. It does not know what a policy decides, nor whether a
+//! key file holds a usable key: the proxy parses those when it starts and when `check` runs.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use http::{HeaderName, Method};
+use ipnet::IpNet;
+
+use crate::secret::Secret;
+
+/// A whole, consistent configuration.
+#[derive(Debug)]
+pub struct Settings {
+    /// Where clients (Kong, a load balancer) connect. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The admin listener.
+    pub admin: AdminSettings,
+    /// Threads, shutdown.
+    pub server: ServerSettings,
+    /// The application behind Sidegate.
+    pub upstream: UpstreamSettings,
+    /// Peers whose `X-Forwarded-*` headers are believed. Empty: nobody's.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Bounds on time and size of one request.
+    pub limits: LimitSettings,
+    /// Who may issue tokens. Empty only with `insecure_no_issuers`.
+    pub issuers: Vec<IssuerSettings>,
+    /// Where the facts behind decisions come from.
+    pub store: StoreSettings,
+    /// Roles, kinds of resource, visibility.
+    pub policy: PolicySettings,
+    /// What may be asked, and what each request means. Order has no meaning.
+    pub routes: Vec<RouteSettings>,
+    /// Cross-origin requests from browsers.
+    pub cors: CorsSettings,
+    /// What the application is told about the subject.
+    pub identity: IdentitySettings,
+    /// Every `insecure_…` option that is on, by its YAML path, to be named in the log at start.
+    pub insecure: Vec<String>,
+    /// What is allowed but worth a second look, for `sidegate check`.
+    pub notes: Vec<String>,
+}
+
+/// The admin listener: health, metrics, explain, the assertion's public keys.
+#[derive(Debug)]
+pub struct AdminSettings {
+    /// Its address. Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The bearer token that callers must present; `None` only on loopback or with
+    /// `insecure_no_token`.
+    pub token: Option<Secret>,
+}
+
+/// The process.
+#[derive(Debug)]
+pub struct ServerSettings {
+    /// Threads of the proxy, 1..=256.
+    pub threads: usize,
+    /// How long a stopping process lets requests in flight end, 0..=5 min.
+    pub shutdown_grace: Duration,
+}
+
+/// The application behind Sidegate.
+#[derive(Debug)]
+pub struct UpstreamSettings {
+    /// Host name or address of the application.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Bound on connecting, 1 ms..=60 s.
+    pub connect_timeout: Duration,
+    /// Bound on each read from the application, 1 ms..=1 h.
+    pub read_timeout: Duration,
+    /// Bound on each write to the application, 1 ms..=1 h.
+    pub write_timeout: Duration,
+    /// How long an idle connection is kept, 0..=1 h; below the application's own.
+    pub idle_timeout: Duration,
+}
+
+/// Bounds on one request.
+#[derive(Debug)]
+pub struct LimitSettings {
+    /// The whole decision, from the parsed header to the verdict, 1 ms..=60 s.
+    pub decision_timeout: Duration,
+    /// How long an idle client connection is kept, 1 s..=1 h, whole seconds.
+    pub keepalive_timeout: Duration,
+    /// How long the unread body of a refused request is drained before the connection is closed,
+    /// 0..=60 s.
+    pub drain_timeout: Duration,
+    /// The longest token that is looked at, in bytes, 64..=65,536.
+    pub max_token_bytes: usize,
+}
+
+/// A party whose tokens are accepted.
+#[derive(Debug)]
+pub struct IssuerSettings {
+    /// The exact value of `iss`. Unique among the issuers.
+    pub issuer: String,
+    /// Accepted values of `aud`; a token needs one of them. Empty only with
+    /// `insecure_any_audience`.
+    pub audiences: BTreeSet<String>,
+    /// The algorithms that its keys may be used with. Never empty.
+    pub algorithms: BTreeSet<Algorithm>,
+    /// Where its keys are. Never empty.
+    pub keys: Vec<KeySource>,
+    /// Where its tokens may be found in a request. Never empty.
+    pub sources: Vec<CredentialSource>,
+    /// Whether the application sees the token.
+    pub forward: bool,
+    /// Tolerance for the difference of two clocks, 0..=5 min.
+    pub leeway: Duration,
+    /// The longest `exp - iat` that is accepted, 1 s..=365 d.
+    pub max_lifetime: Duration,
+    /// Accepted values of the header's `typ`, compared without case; empty: any or none.
+    pub token_types: BTreeSet<String>,
+    /// Which claims mean what.
+    pub claims: ClaimSettings,
+}
+
+/// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Algorithm {
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    Rs256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    Rs384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    Rs512,
+    /// RSASSA-PSS with SHA-256.
+    Ps256,
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// ECDSA on P-384 with SHA-384.
+    Es384,
+    /// Ed25519.
+    EdDsa,
+    /// HMAC with SHA-256.
+    Hs256,
+}
+
+/// Where the keys of an issuer are.
+#[derive(Debug)]
+pub enum KeySource {
+    /// A JSON Web Key Set (RFC 7517 §5) in a file.
+    JwksFile(PathBuf),
+    /// A public key or certificate-less PEM file, and the `kid` it answers to (any, if `None`).
+    PemFile {
+        /// The file.
+        path: PathBuf,
+        /// Its key id.
+        kid: Option<String>,
+    },
+    /// A shared secret for HS256, at least 32 bytes unless `insecure_short_secret`.
+    Secret {
+        /// The secret's bytes.
+        secret: Secret,
+        /// Its key id.
+        kid: Option<String>,
+    },
+}
+
+/// Where a credential may be found in a request. Never in the query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CredentialSource {
+    /// `Authorization: Bearer …` (RFC 6750 §2.1).
+    Bearer,
+    /// A header of its own that holds the bare token.
+    Header(HeaderName),
+    /// A cookie of this name; unsafe methods and WebSocket then need an allowed `Origin`.
+    Cookie(String),
+    /// A `Sec-WebSocket-Protocol` entry that begins with this prefix.
+    WebSocketProtocol(String),
+}
+
+/// Which claims mean what. A path is a list of member names from the top of the claims.
+#[derive(Debug)]
+pub struct ClaimSettings {
+    /// The subject's id, by default `sub`.
+    pub subject: Vec<String>,
+    /// The subject's roles, if they come from the token.
+    pub roles: Option<Vec<String>>,
+}
+
+/// Where facts come from.
+#[derive(Debug)]
+pub enum StoreSettings {
+    /// The embedded store: a YAML directory in one file.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// How often it is looked at for an edit, 10 ms..=1 s.
+        poll_interval: Duration,
+    },
+}
+
+/// How ids of a kind are written in the application's tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IdType {
+    /// A uuid, in any spelling Postgres accepts.
+    Uuid,
+    /// A 64-bit integer.
+    Bigint,
+    /// Text, compared byte by byte.
+    Text,
+}
+
+/// Roles, kinds and visibility, as names. The policy crate gives them meaning.
+#[derive(Debug)]
+pub struct PolicySettings {
+    /// How subjects' ids are written.
+    pub subject_id: IdType,
+    /// role -> actions, for every kind that has no roles of its own.
+    pub roles: BTreeMap<String, BTreeSet<String>>,
+    /// visibility -> the role it gives to everybody who has a subject row.
+    pub visibility_roles: BTreeMap<String, String>,
+    /// subject role -> kind (or `*`) -> actions, on every resource of the kind.
+    pub subject_roles: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
+    /// The kinds of resource.
+    pub kinds: BTreeMap<String, KindSettings>,
+}
+
+/// A kind of resource.
+#[derive(Debug)]
+pub struct KindSettings {
+    /// How its ids are written.
+    pub id: IdType,
+    /// role -> actions for this kind, instead of the policy's `roles`.
+    pub roles: Option<BTreeMap<String, BTreeSet<String>>>,
+    /// If given, a resource in any other status is refused to everybody.
+    pub statuses: Option<BTreeSet<String>>,
+}
+
+/// One rule: what is asked, and what must hold.
+#[derive(Debug)]
+pub struct RouteSettings {
+    /// Its name in metrics, logs and `explain`. Unique.
+    pub id: String,
+    /// Its methods. Never empty. `HEAD` follows `GET` where no route names it.
+    pub methods: Vec<Method>,
+    /// Its path template, unparsed: `/api/generations/{id:uuid}`.
+    pub path: String,
+    /// What must hold.
+    pub access: AccessSettings,
+    /// Answer 404 instead of 403 when the decision is a denial.
+    pub hide_denied: bool,
+}
+
+/// What must hold for a request on a route.
+#[derive(Debug)]
+pub enum AccessSettings {
+    /// Nothing: no credential is looked at and no identity is passed on.
+    Public,
+    /// A verified subject.
+    Authenticated {
+        /// Whether a subject without a row is let through (sign-up).
+        unknown_subject: UnknownSubject,
+    },
+    /// A verified subject that may do `action` on the resource.
+    Resource {
+        /// The action's name.
+        action: String,
+        /// The resource's kind, one of `policy.kinds`.
+        kind: String,
+        /// Where the resource's id is.
+        id: IdSource,
+    },
+}
+
+/// What happens to a subject that has no row in the application's tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownSubject {
+    /// Refused.
+    Deny,
+    /// Let through.
+    Allow,
+}
+
+/// Where a resource's id is in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdSource {
+    /// A parameter of the path template.
+    Path(String),
+    /// A query parameter, present exactly once.
+    Query(String),
+    /// A header, present exactly once.
+    Header(HeaderName),
+}
+
+/// Cross-origin requests (Fetch standard, "CORS protocol").
+#[derive(Debug)]
+pub struct CorsSettings {
+    /// What happens to a preflight on a known route.
+    pub preflight: Preflight,
+    /// Origins that may read our own answers, send preflights that we answer, and use cookies
+    /// with unsafe methods. Exact, serialized origins.
+    pub origins: BTreeSet<String>,
+    /// Whether `Access-Control-Allow-Credentials: true` is sent.
+    pub allow_credentials: bool,
+    /// Request headers allowed by an answered preflight.
+    pub allow_headers: Vec<HeaderName>,
+    /// How long a browser may keep our answer, 0..=24 h.
+    pub max_age: Duration,
+}
+
+/// What happens to a preflight on a known route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preflight {
+    /// The application answers it; it gets no identity.
+    Forward,
+    /// Sidegate answers it from `cors`.
+    Answer,
+    /// It is refused.
+    Deny,
+}
+
+/// What the application is told.
+#[derive(Debug)]
+pub struct IdentitySettings {
+    /// The signed assertion.
+    pub assertion: AssertionSettings,
+}
+
+/// `X-Sidegate-Assertion`.
+#[derive(Debug)]
+pub struct AssertionSettings {
+    /// Whether it is sent.
+    pub enabled: bool,
+    /// ES256 or EdDSA.
+    pub algorithm: AssertionAlgorithm,
+    /// A PKCS#8 PEM; `None`: a fresh key at every start.
+    pub key: Option<Secret>,
+    /// `iss`.
+    pub issuer: String,
+    /// `aud`.
+    pub audience: String,
+    /// `exp - iat`, 2..=60 s.
+    pub lifetime: Duration,
+    /// What it speaks for.
+    pub bind: Bind,
+}
+
+/// The assertion's algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssertionAlgorithm {
+    /// ECDSA on P-256 with SHA-256.
+    Es256,
+    /// Ed25519.
+    EdDsa,
+}
+
+/// What an assertion speaks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bind {
+    /// The subject: one signature serves many requests.
+    Subject,
+    /// This request: the assertion also holds the method and a hash of the target.
+    Request,
+}

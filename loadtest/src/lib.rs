@@ -1,0 +1,29 @@
+//! Load for Sidegate: an open-loop HTTP/1.1 generator.
+//!
+//! # Layout
+//!
+//! [`Target`] (where to) and [`Schedule`] (when) are parsed into a [`Plan`]; [`run()`] carries the
+//! plan out and hands back a [`Report`]. Inside a run, one dispatcher releases arrivals at their
+//! time, workers take them from a queue, and every answer is recorded once.
+//!
+//! Promises: arrivals come at a constant rate, whatever the server does; latency counts from the
+//! moment an arrival was due, so that a stall is seen by every request it delayed (no coordinated
+//! omission); what was never sent is reported; a run ends by itself.
+//!
+//! Does not: ramp the rate, send bodies, speak TLS or HTTP/2, check the content of answers.
+
+mod connection;
+mod plan;
+mod queue;
+mod report;
+mod run;
+mod schedule;
+mod tally;
+mod target;
+mod worker;
+
+pub use plan::{Header, HeaderError, Load, MAX_CONNECTIONS, MAX_TIMEOUT, Plan, PlanError};
+pub use report::{Errors, Percentiles, Report};
+pub use run::{Progress, RunError, run};
+pub use schedule::{MAX_RATE, MAX_SPAN, Schedule, ScheduleError};
+pub use target::{Reach, Target, TargetError};

@@ -1,0 +1,290 @@
+//! What one run will do, parsed: nothing in a [`Plan`] can be out of bounds.
+//!
+//! Promises: requests are prepared once and only copied during the run; every bound that keeps a
+//! run small enough for one machine is held here or in [`Schedule`].
+//!
+//! Does not: know how the values were given; the command line is the binary's.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http_body_util::Empty;
+use thiserror::Error;
+
+use crate::schedule::Schedule;
+use crate::target::{Origin, Target};
+
+/// The sockets of one run: half of the ports a Linux machine has for one destination.
+pub const MAX_CONNECTIONS: usize = 15_000;
+
+/// The longest time one request may take: the end of the histogram.
+pub const MAX_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The wishes a [`Plan`] is made from.
+#[derive(Debug, Clone)]
+pub struct Load {
+    /// Where to: arrival after arrival takes the next one.
+    pub targets: Vec<Target>,
+    /// Of every request.
+    pub method: Method,
+    /// Of every request, in addition to `Host`, which they may replace.
+    pub headers: Vec<Header>,
+    /// When.
+    pub schedule: Schedule,
+    /// How many requests may be in flight. Each keeps one connection per origin.
+    pub connections: usize,
+    /// How long one request may take, and how long after the end waiting arrivals are still sent.
+    pub timeout: Duration,
+}
+
+/// A request header from `Name: value`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    name: HeaderName,
+    value: HeaderValue,
+}
+
+/// Why a text is not a [`Header`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum HeaderError {
+    /// No `Name: value`, or with characters that are not allowed there.
+    #[error("not of the form 'Name: value'")]
+    Syntax,
+    /// A length, while requests have no body.
+    #[error("requests have no body, so a header cannot announce one")]
+    Framing,
+}
+
+/// Why a [`Load`] cannot be a [`Plan`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum PlanError {
+    /// No target.
+    #[error("at least one URL is needed")]
+    NoTarget,
+    /// CONNECT has no path and no answer in our sense.
+    #[error("CONNECT is not a request to a path")]
+    Method,
+    /// None, or more than [`MAX_CONNECTIONS`] over all origins.
+    #[error("connections must be from 1 to {MAX_CONNECTIONS}, counted once per host and port")]
+    Connections,
+    /// Zero, or above [`MAX_TIMEOUT`].
+    #[error("the time-out must be above zero and at most {} s", MAX_TIMEOUT.as_secs())]
+    Timeout,
+}
+
+/// One run, ready to go.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    first: Shot,
+    rest: Vec<Shot>,
+    pub(crate) urls: Vec<String>,
+    pub(crate) method: Method,
+    pub(crate) schedule: Schedule,
+    pub(crate) connections: usize,
+    pub(crate) timeout: Duration,
+}
+
+/// A prepared request and where it goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Shot {
+    pub(crate) origin: Origin,
+    pub(crate) request: Request<Empty<Bytes>>,
+}
+
+impl Plan {
+    /// Holds `load` against the bounds and prepares its requests.
+    ///
+    /// # Errors
+    ///
+    /// The first bound that is crossed.
+    pub fn new(load: Load) -> Result<Self, PlanError> {
+        let Load {
+            targets,
+            method,
+            headers,
+            schedule,
+            connections,
+            timeout,
+        } = load;
+        if method == Method::CONNECT {
+            return Err(PlanError::Method);
+        }
+        if timeout.is_zero() || timeout > MAX_TIMEOUT {
+            return Err(PlanError::Timeout);
+        }
+        let mut shots = targets
+            .iter()
+            .map(|target| Shot::new(target, &method, &headers));
+        let first = shots.next().ok_or(PlanError::NoTarget)?;
+        let rest = shots.collect();
+        let urls = targets
+            .iter()
+            .map(|target| target.url().to_owned())
+            .collect();
+        let plan = Self {
+            first,
+            rest,
+            urls,
+            method,
+            schedule,
+            connections,
+            timeout,
+        };
+        match connections.checked_mul(plan.origins().len()) {
+            Some(1..=MAX_CONNECTIONS) => Ok(plan),
+            Some(_) | None => Err(PlanError::Connections),
+        }
+    }
+
+    /// The measured time and what precedes it.
+    #[must_use]
+    pub fn schedule(&self) -> &Schedule {
+        &self.schedule
+    }
+
+    /// The request of arrival `index`: the targets take turns.
+    pub(crate) fn shot(&self, index: u64) -> &Shot {
+        let targets = u64::try_from(self.rest.len())
+            .unwrap_or(u64::MAX)
+            .saturating_add(1);
+        let turn = usize::try_from(index % targets).unwrap_or(0);
+        turn.checked_sub(1)
+            .and_then(|after_first| self.rest.get(after_first))
+            .unwrap_or(&self.first)
+    }
+
+    /// The distinct origins.
+    pub(crate) fn origins(&self) -> Vec<&Origin> {
+        let mut origins: Vec<&Origin> = self
+            .rest
+            .iter()
+            .chain([&self.first])
+            .map(|shot| &shot.origin)
+            .collect();
+        origins.sort();
+        origins.dedup();
+        origins
+    }
+}
+
+impl Shot {
+    fn new(target: &Target, method: &Method, headers: &[Header]) -> Self {
+        let mut request = Request::new(Empty::new());
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = Uri::from(target.path().clone());
+        let mut map = HeaderMap::new();
+        for Header { name, value } in headers {
+            map.append(name, value.clone());
+        }
+        map.entry(HOST).or_insert_with(|| target.host().clone());
+        *request.headers_mut() = map;
+        Self {
+            origin: target.origin().clone(),
+            request,
+        }
+    }
+}
+
+impl FromStr for Header {
+    type Err = HeaderError;
+
+    fn from_str(text: &str) -> Result<Self, HeaderError> {
+        let (name, value) = text.split_once(':').ok_or(HeaderError::Syntax)?;
+        let name = HeaderName::from_str(name).or(Err(HeaderError::Syntax))?;
+        let value = HeaderValue::from_str(value.trim()).or(Err(HeaderError::Syntax))?;
+        if name == CONTENT_LENGTH || name == TRANSFER_ENCODING {
+            return Err(HeaderError::Framing);
+        }
+        Ok(Self { name, value })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::Reach;
+
+    async fn load(urls: &[&str], connections: usize) -> Load {
+        let mut targets = Vec::new();
+        for url in urls {
+            targets.push(
+                Target::resolve(url, Reach::LoopbackOnly)
+                    .await
+                    .expect("a target"),
+            );
+        }
+        let second = Duration::from_secs(1);
+        let schedule = Schedule::new(1, Duration::ZERO, second).expect("bounds");
+        let headers = vec!["X-A: b".parse().expect("a header")];
+        Load {
+            targets,
+            method: Method::GET,
+            headers,
+            schedule,
+            connections,
+            timeout: second,
+        }
+    }
+
+    #[tokio::test]
+    async fn targets_take_turns() {
+        let urls = [
+            "http://127.0.0.1/a",
+            "http://127.0.0.1/b",
+            "http://127.0.0.1:81/c",
+        ];
+        let plan = Plan::new(load(&urls, 1).await).expect("a plan");
+        let paths: Vec<_> = (0..4)
+            .map(|index| plan.shot(index).request.uri().path())
+            .collect();
+        assert_eq!(paths, ["/a", "/b", "/c", "/a"]);
+        assert_eq!(
+            plan.shot(2).request.headers().get(HOST).expect("host"),
+            "127.0.0.1:81"
+        );
+        assert_eq!(plan.origins().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn bounds_are_held() {
+        let one = ["http://127.0.0.1/"];
+        let two = ["http://127.0.0.1/", "http://127.0.0.1:81/"];
+        assert!(Plan::new(load(&one, MAX_CONNECTIONS).await).is_ok());
+        for (urls, connections) in [
+            (&one[..], 0),
+            (&one[..], MAX_CONNECTIONS + 1),
+            (&two[..], 7_501),
+        ] {
+            let refused = Plan::new(load(urls, connections).await).err();
+            assert_eq!(refused, Some(PlanError::Connections), "{connections}");
+        }
+        assert_eq!(
+            Plan::new(load(&[], 1).await).err(),
+            Some(PlanError::NoTarget)
+        );
+        let mut slow = load(&one, 1).await;
+        slow.timeout = MAX_TIMEOUT + Duration::from_millis(1);
+        assert_eq!(Plan::new(slow).err(), Some(PlanError::Timeout));
+    }
+
+    #[test]
+    fn headers_are_parsed_or_refused() {
+        let header: Header = "Authorization: Bearer a:b".parse().expect("a header");
+        assert_eq!(
+            (header.name.as_str(), &header.value),
+            ("authorization", &HeaderValue::from_static("Bearer a:b"))
+        );
+        for (text, error) in [
+            ("no colon", HeaderError::Syntax),
+            ("a b: c", HeaderError::Syntax),
+            ("a: b\r\nc: d", HeaderError::Syntax),
+            ("Content-Length: 5", HeaderError::Framing),
+            ("transfer-encoding: chunked", HeaderError::Framing),
+        ] {
+            assert_eq!(text.parse::<Header>(), Err(error), "{text}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! How far the run is, on standard error.
+//!
+//! Promises: a bar on a terminal; elsewhere a plain line every few seconds, so that a log of a
+//! run stays readable.
+//!
+//! Does not: fail. A run does not end because nobody can see it.
+
+use std::io::{self, IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use sidegate_loadtest::Progress;
+
+/// Shows the progress of one run.
+#[derive(Debug)]
+pub(crate) enum Display {
+    Bar(ProgressBar),
+    Lines { next: Duration, span: Duration },
+}
+
+impl Display {
+    /// For a run that takes `span`, give or take the waiting at its end.
+    pub(crate) fn new(span: Duration) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self::Lines {
+                next: LINE_EVERY,
+                span,
+            };
+        }
+        let bar = ProgressBar::new(millis(span));
+        let style = ProgressStyle::with_template("{elapsed:>4} {wide_bar} {percent:>3} % {msg}");
+        Self::Bar(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+
+    /// Brings the display up to date.
+    pub(crate) fn show(&mut self, progress: Progress) {
+        let Progress {
+            elapsed,
+            completed,
+            failed,
+        } = progress;
+        match self {
+            Self::Bar(bar) => {
+                bar.set_message(format!("{completed} answers, {failed} failed"));
+                bar.set_position(millis(elapsed));
+            }
+            Self::Lines { next, span } if elapsed >= *next => {
+                *next = elapsed.saturating_add(LINE_EVERY);
+                let _ = writeln!(
+                    io::stderr(),
+                    "{:>4} s of {} s: {completed} answers, {failed} failed",
+                    elapsed.as_secs(),
+                    span.as_secs()
+                );
+            }
+            Self::Lines { .. } => {}
+        }
+    }
+
+    /// Makes room for the summary.
+    pub(crate) fn finish(&self) {
+        match self {
+            Self::Bar(bar) => bar.finish_and_clear(),
+            Self::Lines { .. } => {}
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A run of ten minutes leaves 120 lines.
+const LINE_EVERY: Duration = Duration::from_secs(5);

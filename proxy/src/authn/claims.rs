@@ -1,0 +1,223 @@
+//! What a verified token claims, and whether it holds now and here (RFC 7519 section 4.1).
+//!
+//! Promise: `exp`, `iat`, `iss`, `aud` and `sub` are required and of exactly their type; a claim of
+//! another type is a bad token, never an absent claim (attacks.md F3, T1).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use sidegate_policy::UnixMicros;
+
+use super::jws::Unverified;
+
+/// 9999-12-31: a later date is a mistake or an attack on arithmetic.
+const LAST_SECOND: i64 = 253_402_300_799;
+/// The most roles that a token may claim.
+const MAX_ROLES: usize = 64;
+/// The longest name of a role, in bytes.
+const MAX_ROLE_BYTES: usize = 128;
+
+/// Why a token is not good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum TokenError {
+    /// Longer than `limits.max_token_bytes`.
+    #[error("the token is too long")]
+    TooLong,
+    /// Not three parts of base64url with JSON in them.
+    #[error("the token is malformed")]
+    Malformed,
+    /// A header parameter that would change how it is verified.
+    #[error("the token's header holds a parameter that is not accepted")]
+    ForbiddenHeader,
+    /// An `iss` that is not configured, or not for tokens found where this one was.
+    #[error("the token's issuer is not accepted here")]
+    UnknownIssuer,
+    /// An `alg` that is not configured for the issuer.
+    #[error("the token's algorithm is not accepted")]
+    AlgorithmNotAllowed,
+    /// No key for its `kid` and `alg`.
+    #[error("no key for the token")]
+    UnknownKey,
+    /// The signature is not by the key.
+    #[error("the signature is wrong")]
+    Signature,
+    /// A `typ` that is not accepted.
+    #[error("the token is of another type")]
+    Type,
+    /// A required claim is missing, or a claim has the wrong type.
+    #[error("a claim is missing or has the wrong type")]
+    Claim,
+    /// None of its audiences is ours.
+    #[error("the token is for another audience")]
+    Audience,
+    /// Past `exp`.
+    #[error("the token has expired")]
+    Expired,
+    /// Before `nbf` or `iat`.
+    #[error("the token is not valid yet")]
+    NotYetValid,
+    /// `exp - iat` is longer than `max_lifetime`.
+    #[error("the token lives longer than is accepted")]
+    Lifetime,
+    /// A subject that no row can have.
+    #[error("the token's subject is no subject id")]
+    Subject,
+}
+
+/// What an issuer's tokens must claim.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) audiences: BTreeSet<String>,
+    pub(super) token_types: BTreeSet<String>,
+    pub(super) leeway: Duration,
+    pub(super) max_lifetime: Duration,
+    pub(super) subject: Vec<String>,
+    pub(super) roles: Option<Vec<String>>,
+}
+
+/// What is used of the claims.
+#[derive(Debug)]
+pub(super) struct Verified {
+    pub(super) subject: String,
+    pub(super) roles: Arc<[Arc<str>]>,
+    pub(super) expires_at: UnixMicros,
+}
+
+impl Rules {
+    /// Checks the claims of a token whose signature is right.
+    pub(super) fn check(
+        &self,
+        token: &Unverified<'_>,
+        now: UnixMicros,
+    ) -> Result<Verified, TokenError> {
+        self.check_type(token.token_type.as_deref())?;
+        let claims = &token.claims;
+        let expires_at = self.check_times(claims, now)?;
+        self.check_audience(claims)?;
+        if !matches!(claims.get("jti"), None | Some(Value::String(_))) {
+            return Err(TokenError::Claim);
+        }
+        if claims
+            .get("sub")
+            .and_then(Value::as_str)
+            .is_none_or(str::is_empty)
+        {
+            return Err(TokenError::Claim);
+        }
+        let subject = at(claims, &self.subject)
+            .and_then(Value::as_str)
+            .ok_or(TokenError::Claim)?;
+        let roles = match &self.roles {
+            Some(path) => roles(at(claims, path))?,
+            None => Arc::from([]),
+        };
+        Ok(Verified {
+            subject: subject.to_owned(),
+            roles,
+            expires_at,
+        })
+    }
+
+    fn check_type(&self, token_type: Option<&str>) -> Result<(), TokenError> {
+        let accepted = |known: &String| {
+            token_type.is_some_and(|token_type| token_type.eq_ignore_ascii_case(known))
+        };
+        if self.token_types.is_empty() || self.token_types.iter().any(accepted) {
+            Ok(())
+        } else {
+            Err(TokenError::Type)
+        }
+    }
+
+    fn check_times(
+        &self,
+        claims: &Map<String, Value>,
+        now: UnixMicros,
+    ) -> Result<UnixMicros, TokenError> {
+        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        let (now, leeway) = (now.0.div_euclid(1_000_000), seconds(self.leeway));
+        let exp = date(claims, "exp")?.ok_or(TokenError::Claim)?;
+        let iat = date(claims, "iat")?.ok_or(TokenError::Claim)?;
+        let nbf = date(claims, "nbf")?;
+        if now >= exp.saturating_add(leeway) {
+            return Err(TokenError::Expired);
+        }
+        if iat.max(nbf.unwrap_or(iat)) > now.saturating_add(leeway) {
+            return Err(TokenError::NotYetValid);
+        }
+        let lifetime = exp.saturating_sub(iat);
+        if lifetime < 0 || lifetime > seconds(self.max_lifetime) {
+            return Err(TokenError::Lifetime);
+        }
+        Ok(UnixMicros(
+            exp.saturating_add(leeway).saturating_mul(1_000_000),
+        ))
+    }
+
+    fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), TokenError> {
+        let audiences: Vec<&str> = match claims.get("aud") {
+            Some(Value::String(one)) => vec![one],
+            Some(Value::Array(many)) => many
+                .iter()
+                .map(Value::as_str)
+                .collect::<Option<_>>()
+                .ok_or(TokenError::Claim)?,
+            None | Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
+                return Err(TokenError::Claim);
+            }
+        };
+        // An empty set of ours means `insecure_any_audience`: the configuration refuses it otherwise.
+        let ours = audiences
+            .iter()
+            .any(|audience| self.audiences.contains(*audience));
+        if ours || self.audiences.is_empty() {
+            Ok(())
+        } else {
+            Err(TokenError::Audience)
+        }
+    }
+}
+
+/// A NumericDate of whole seconds (RFC 7519 section 2).
+fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, TokenError> {
+    match claims.get(name) {
+        None => Ok(None),
+        Some(value) => value
+            .as_i64()
+            .filter(|seconds| (0..=LAST_SECOND).contains(seconds))
+            .map(Some)
+            .ok_or(TokenError::Claim),
+    }
+}
+
+/// The claim at a path of member names.
+fn at<'c>(claims: &'c Map<String, Value>, path: &[String]) -> Option<&'c Value> {
+    let (first, rest) = path.split_first()?;
+    rest.iter()
+        .try_fold(claims.get(first)?, |value, name| value.get(name.as_str()))
+}
+
+/// One role or a list of them; no claim is no role.
+fn roles(claim: Option<&Value>) -> Result<Arc<[Arc<str>]>, TokenError> {
+    let names: Vec<&str> = match claim {
+        None => Vec::new(),
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(many)) => many
+            .iter()
+            .map(Value::as_str)
+            .collect::<Option<_>>()
+            .ok_or(TokenError::Claim)?,
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
+            return Err(TokenError::Claim);
+        }
+    };
+    let is_name = |name: &&str| {
+        (1..=MAX_ROLE_BYTES).contains(&name.len()) && !name.chars().any(char::is_control)
+    };
+    if names.len() > MAX_ROLES || !names.iter().all(is_name) {
+        return Err(TokenError::Claim);
+    }
+    Ok(names.into_iter().map(Arc::from).collect())
+}

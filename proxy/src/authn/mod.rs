@@ -1,0 +1,181 @@
+//! Who is asking.
+//!
+//! Promise: a [`Principal`] exists only for a token whose signature, issuer, audience, times and
+//! subject were all verified, with an algorithm that the configuration names for that issuer and
+//! for that key. One request has at most one credential: two are refused, not ranked.
+//!
+//! Does not: look anything up in the application's tables, or cache (a verified token is cheap).
+
+mod claims;
+mod credential;
+mod json;
+mod jws;
+mod keys;
+
+pub use claims::TokenError;
+pub use credential::{Carrier, CredentialError};
+pub use keys::KeyError;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::{HeaderName, Method};
+use sidegate_config::{ClaimSettings, IssuerSettings, Settings};
+use sidegate_policy::{Id, IdType, UnixMicros};
+
+use crate::head::Head;
+use credential::Carriers;
+use keys::KeySet;
+
+/// A verified subject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Principal {
+    /// The subject, in the canonical text of the application's column.
+    pub subject: Id,
+    /// User or service.
+    pub kind: SubjectType,
+    /// Who says so; `None` for an assumed subject (`explain --subject`).
+    pub issuer: Option<Arc<str>>,
+    /// Roles that the token claims.
+    pub roles: Arc<[Arc<str>]>,
+    /// Until when the credential is good.
+    pub expires_at: Option<UnixMicros>,
+    /// Where the credential was, and whether the application may see it.
+    pub carrier: Option<(Carrier, bool)>,
+}
+
+/// What kind of party a subject is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SubjectType {
+    /// A person.
+    User,
+    /// A program with a key of its own.
+    Service,
+}
+
+impl SubjectType {
+    /// The name used in headers and claims.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// Why a request has no principal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum AuthnError {
+    /// No credential, two, or one that must not be used here.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// A token that is not good.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+}
+
+/// Verifies credentials. Built once from the configuration.
+#[derive(Debug)]
+pub struct Authenticator {
+    issuers: BTreeMap<Box<str>, Issuer>,
+    carriers: Carriers,
+    max_token_bytes: usize,
+    subject_id: IdType,
+}
+
+#[derive(Debug)]
+struct Issuer {
+    name: Arc<str>,
+    keys: KeySet,
+    carriers: Vec<Carrier>,
+    forward: bool,
+    rules: claims::Rules,
+}
+
+impl Authenticator {
+    /// Reads every key.
+    ///
+    /// # Errors
+    /// When a key cannot be read or is not usable: a key that is missing must not be found out
+    /// request by request.
+    pub fn new(settings: &Settings, subject_id: IdType) -> Result<Self, KeyError> {
+        let mut issuers = BTreeMap::new();
+        for issuer in &settings.issuers {
+            issuers.insert(issuer.issuer.as_str().into(), Issuer::new(issuer)?);
+        }
+        Ok(Self {
+            carriers: Carriers::new(&settings.issuers, &settings.cors.origins),
+            issuers,
+            max_token_bytes: settings.limits.max_token_bytes,
+            subject_id,
+        })
+    }
+
+    /// The principal of a request.
+    ///
+    /// # Errors
+    /// When there is no credential, more than one, or the one there is not good now.
+    pub fn authenticate(&self, head: &Head<'_>, now: UnixMicros) -> Result<Principal, AuthnError> {
+        let credential = self.carriers.extract(head)?;
+        if credential.token.len() > self.max_token_bytes {
+            return Err(TokenError::TooLong.into());
+        }
+        let token = jws::parse(credential.token)?;
+        let issuer = self
+            .issuers
+            .get(token.issuer())
+            .filter(|issuer| issuer.carriers.contains(&credential.carrier))
+            .ok_or(TokenError::UnknownIssuer)?;
+        issuer.keys.verify(&token)?;
+        let verified = issuer.rules.check(&token, now)?;
+        let subject = Id::parse(self.subject_id, &verified.subject).ok_or(TokenError::Subject)?;
+        Ok(Principal {
+            subject,
+            kind: SubjectType::User,
+            issuer: Some(Arc::clone(&issuer.name)),
+            roles: verified.roles,
+            expires_at: Some(verified.expires_at),
+            carrier: Some((credential.carrier, issuer.forward)),
+        })
+    }
+
+    /// Every place where a credential may be, and whether the application may see what is there
+    /// when nobody has verified it.
+    pub fn carriers(&self) -> impl Iterator<Item = (&Carrier, bool)> {
+        self.carriers.all()
+    }
+
+    /// Headers in which credentials travel, for CORS.
+    pub fn headers(&self) -> impl Iterator<Item = HeaderName> + '_ {
+        self.carriers.all().map(|(carrier, _)| carrier.header())
+    }
+}
+
+impl Issuer {
+    fn new(settings: &IssuerSettings) -> Result<Self, KeyError> {
+        let ClaimSettings { subject, roles } = &settings.claims;
+        Ok(Self {
+            name: Arc::from(settings.issuer.as_str()),
+            keys: KeySet::load(settings)?,
+            carriers: settings.sources.iter().map(Carrier::from).collect(),
+            forward: settings.forward,
+            rules: claims::Rules {
+                audiences: settings.audiences.clone(),
+                token_types: settings.token_types.clone(),
+                leeway: settings.leeway,
+                max_lifetime: settings.max_lifetime,
+                subject: subject.clone(),
+                roles: roles.clone(),
+            },
+        })
+    }
+}
+
+/// Whether a method is safe (RFC 9110 section 9.2.1).
+fn is_safe(method: &Method) -> bool {
+    [Method::GET, Method::HEAD, Method::OPTIONS].contains(method)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,256 @@
+//! May this principal do this? The only maker of [`Permit`]s.
+//!
+//! Promise: a [`Permit`] exists only for a public or preflight route, for a known and active
+//! subject on an authenticated route, or for a decision of the policy that allows. A store that
+//! cannot answer gives no permit.
+
+use std::sync::Arc;
+
+use sidegate_config::UnknownSubject;
+use sidegate_policy::{
+    Action, Checks, Decision, Effect, Facts, Id, Kind, Policy, Query, Reason, UnixMicros,
+};
+
+use crate::authn::Principal;
+use crate::route::{Access, Route};
+use crate::store::{Answer, Question, Store, StoreError};
+use crate::target::Target;
+
+/// Leave to forward one request, exactly as it was decided on.
+///
+/// Not `Clone`, no public constructor: it is spent by the request it was made for.
+#[must_use]
+#[derive(Debug)]
+pub struct Permit {
+    grant: Grant,
+    route: Arc<Route>,
+    target: Target,
+}
+
+/// What a permit was given for.
+#[derive(Debug)]
+pub enum Grant {
+    /// Nobody in particular, on a public route.
+    Public,
+    /// A preflight, which carries no identity.
+    Preflight,
+    /// A verified subject, on a route that asks for no more.
+    Authenticated(Subject),
+    /// A verified subject and a decision.
+    Decided {
+        /// The subject.
+        subject: Subject,
+        /// The resource.
+        resource: Resource,
+        /// The decision.
+        decision: Decision,
+    },
+}
+
+/// A principal and the roles of its row.
+#[derive(Debug)]
+pub struct Subject {
+    /// The principal.
+    pub principal: Arc<Principal>,
+    /// Its own roles: those its token claims and those of its row, in a fixed order.
+    pub roles: Vec<Arc<str>>,
+}
+
+/// A resource as a rule names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// What is to be done with it.
+    pub action: Action,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its id; `None` if what the request holds can be no id of the kind.
+    pub id: Option<Id>,
+}
+
+/// Why there is no permit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthzError {
+    /// The policy says no.
+    #[error("denied: {}", .0.name())]
+    Denied(Reason),
+    /// The store cannot say.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What was looked at on the way to a decision, for `explain`.
+#[derive(Debug)]
+pub struct Evidence<'a> {
+    /// The rows.
+    pub answer: &'a Answer,
+    /// What the checks found, where they were made.
+    pub checks: Option<&'a Checks>,
+}
+
+/// Decides.
+#[derive(Debug)]
+pub struct Authorizer {
+    policy: Arc<Policy>,
+    store: Arc<Store>,
+}
+
+impl Permit {
+    /// What it was given for.
+    #[must_use]
+    pub const fn grant(&self) -> &Grant {
+        &self.grant
+    }
+
+    /// The rule.
+    #[must_use]
+    pub const fn route(&self) -> &Arc<Route> {
+        &self.route
+    }
+
+    /// The target that was decided on: the only one that may be forwarded.
+    #[must_use]
+    pub const fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The subject, where there is one.
+    #[must_use]
+    pub const fn subject(&self) -> Option<&Subject> {
+        match &self.grant {
+            Grant::Public | Grant::Preflight => None,
+            Grant::Authenticated(subject) | Grant::Decided { subject, .. } => Some(subject),
+        }
+    }
+}
+
+impl Authorizer {
+    /// An authorizer over a policy and the facts of a store.
+    #[must_use]
+    pub const fn new(policy: Arc<Policy>, store: Arc<Store>) -> Self {
+        Self { policy, store }
+    }
+
+    /// The policy.
+    #[must_use]
+    pub const fn policy(&self) -> &Arc<Policy> {
+        &self.policy
+    }
+
+    /// A permit for a route that asks for nothing.
+    pub(crate) fn public(&self, route: Arc<Route>, target: Target) -> Option<Permit> {
+        matches!(route.access, Access::Public).then_some(Permit {
+            grant: Grant::Public,
+            route,
+            target,
+        })
+    }
+
+    /// A permit for a preflight, which goes to the application without identity.
+    pub(crate) const fn preflight(&self, route: Arc<Route>, target: Target) -> Permit {
+        Permit {
+            grant: Grant::Preflight,
+            route,
+            target,
+        }
+    }
+
+    /// Decides for a principal. `resource` must be there if, and only if, the route names one.
+    ///
+    /// # Errors
+    /// When the policy denies, or the store cannot answer.
+    pub(crate) async fn authorize(
+        &self,
+        principal: &Arc<Principal>,
+        resource: Option<Resource>,
+        (route, target): (Arc<Route>, Target),
+        now: UnixMicros,
+        mut see: impl FnMut(Evidence<'_>),
+    ) -> Result<Permit, AuthzError> {
+        let named = resource
+            .as_ref()
+            .and_then(|resource| resource.id.as_ref().map(|id| (resource.kind, id)));
+        let question = Question {
+            subject: &principal.subject,
+            resource: named.map(|(kind, id)| (self.policy.kind_name(kind), id)),
+        };
+        let answer = self.store.ask(&question).await?;
+        let subject = |answer: &Answer| Subject {
+            principal: Arc::clone(principal),
+            roles: own_roles(principal, answer),
+        };
+        let grant = match (&route.access, resource) {
+            (Access::Authenticated { unknown_subject }, None) => {
+                see(Evidence {
+                    answer: &answer,
+                    checks: None,
+                });
+                known(&answer, *unknown_subject).map_err(AuthzError::Denied)?;
+                Grant::Authenticated(subject(&answer))
+            }
+            (Access::Resource { .. }, Some(resource)) => {
+                let decision = self.decide(principal, &resource, &answer, now);
+                see(Evidence {
+                    answer: &answer,
+                    checks: Some(decision.checks()),
+                });
+                if decision.effect() == Effect::Deny {
+                    return Err(AuthzError::Denied(decision.reason()));
+                }
+                Grant::Decided {
+                    subject: subject(&answer),
+                    resource,
+                    decision,
+                }
+            }
+            // A route without a resource was asked for one, or the reverse: nothing was decided.
+            (Access::Public | Access::Authenticated { .. } | Access::Resource { .. }, _) => {
+                return Err(AuthzError::Denied(Reason::NoSuchResource));
+            }
+        };
+        Ok(Permit {
+            grant,
+            route,
+            target,
+        })
+    }
+
+    fn decide(
+        &self,
+        principal: &Principal,
+        resource: &Resource,
+        answer: &Answer,
+        now: UnixMicros,
+    ) -> Decision {
+        let query = Query {
+            subject: &principal.subject,
+            claimed_roles: &principal.roles,
+            action: resource.action,
+            kind: resource.kind,
+            now,
+        };
+        let facts = Facts {
+            subject: answer.subject.as_deref(),
+            resource: answer.resource.as_deref(),
+            project: answer.project.as_deref(),
+            membership: answer.membership.as_deref(),
+        };
+        self.policy.evaluate(&query, &facts)
+    }
+}
+
+fn known(answer: &Answer, unknown_subject: UnknownSubject) -> Result<(), Reason> {
+    match (&answer.subject, unknown_subject) {
+        (Some(row), _) if row.active => Ok(()),
+        (Some(_), _) => Err(Reason::InactiveSubject),
+        (None, UnknownSubject::Allow) => Ok(()),
+        (None, UnknownSubject::Deny) => Err(Reason::UnknownSubject),
+    }
+}
+
+fn own_roles(principal: &Principal, answer: &Answer) -> Vec<Arc<str>> {
+    let of_row = answer.subject.iter().flat_map(|row| row.roles.iter());
+    let mut roles: Vec<_> = principal.roles.iter().chain(of_row).cloned().collect();
+    roles.sort_unstable();
+    roles.dedup();
+    roles
+}

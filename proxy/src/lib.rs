@@ -1,0 +1,25 @@
+//! Sidegate: an authorization sidecar in front of an application.
+//!
+//! One request is one straight line (`pipeline`): target, route, authentication, authorization;
+//! then it is forwarded with identity (`identity`) or refused (`rejection`, `respond`). `gateway`
+//! translates Pingora's phases to these stages, `app` is the composition root.
+//!
+//! The library exists for the binary, its tests and its fuzzers; it is no stable interface.
+
+pub mod authn;
+pub mod authz;
+pub mod clearance;
+pub mod clock;
+pub mod cors;
+pub mod gateway;
+pub mod head;
+pub mod identity;
+pub mod metrics;
+pub mod outcome;
+pub mod pipeline;
+pub mod rejection;
+pub mod respond;
+pub mod route;
+pub mod store;
+pub mod target;
+pub mod upstream;

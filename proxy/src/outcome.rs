@@ -1,0 +1,112 @@
+//! How a request ended: one closed list of codes for metrics, logs and `explain`.
+
+use sidegate_policy::Reason;
+
+/// Why a request was forwarded or refused. `name` is the label of the metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// Allowed: the route asks for nothing.
+    Public,
+    /// Allowed: a preflight, forwarded without identity.
+    Preflight,
+    /// Answered: a preflight, by ourselves.
+    PreflightAnswered,
+    /// Allowed: a verified subject, on a route that asks for no more.
+    Authenticated,
+    /// Allowed or denied by the policy.
+    Decision(Reason),
+    /// 400: the head could be read in two ways.
+    MalformedHead,
+    /// 400: the target could be read in two ways.
+    MalformedTarget,
+    /// 400: two credentials.
+    DoubledCredential,
+    /// 400: the resource's id is missing or doubled.
+    UnnamedResource,
+    /// 401: no credential.
+    MissingCredential,
+    /// 401: a credential that is not good.
+    InvalidCredential,
+    /// 403: a cookie or preflight from an origin that is not allowed.
+    OriginNotAllowed,
+    /// 404: no such route.
+    NoRoute,
+    /// 503: the store does not answer.
+    StoreUnavailable,
+    /// 503: the decision took too long.
+    DecisionTimeout,
+    /// 500: a fault of our own.
+    Internal,
+}
+
+impl Code {
+    /// Every code.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let mut all = vec![
+            Self::Public,
+            Self::Preflight,
+            Self::PreflightAnswered,
+            Self::Authenticated,
+            Self::MalformedHead,
+            Self::MalformedTarget,
+            Self::DoubledCredential,
+            Self::UnnamedResource,
+            Self::MissingCredential,
+            Self::InvalidCredential,
+            Self::OriginNotAllowed,
+            Self::NoRoute,
+            Self::StoreUnavailable,
+            Self::DecisionTimeout,
+            Self::Internal,
+        ];
+        all.extend(Reason::ALL.map(Self::Decision));
+        all
+    }
+
+    /// The name used in metrics, logs and `explain`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "public",
+            Self::Preflight => "preflight",
+            Self::PreflightAnswered => "preflight_answered",
+            Self::Authenticated => "authenticated",
+            Self::Decision(reason) => reason.name(),
+            Self::MalformedHead => "malformed_head",
+            Self::MalformedTarget => "malformed_target",
+            Self::DoubledCredential => "doubled_credential",
+            Self::UnnamedResource => "unnamed_resource",
+            Self::MissingCredential => "missing_credential",
+            Self::InvalidCredential => "invalid_credential",
+            Self::OriginNotAllowed => "origin_not_allowed",
+            Self::NoRoute => "no_route",
+            Self::StoreUnavailable => "store_unavailable",
+            Self::DecisionTimeout => "decision_timeout",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Whether the request went on, was refused for what it is, or could not be decided.
+    #[must_use]
+    pub const fn outcome(self) -> &'static str {
+        match self {
+            Self::Public | Self::Preflight | Self::PreflightAnswered | Self::Authenticated => {
+                "allow"
+            }
+            Self::Decision(reason) => match reason.effect() {
+                sidegate_policy::Effect::Allow => "allow",
+                sidegate_policy::Effect::Deny => "deny",
+            },
+            Self::MalformedHead
+            | Self::MalformedTarget
+            | Self::DoubledCredential
+            | Self::UnnamedResource
+            | Self::MissingCredential
+            | Self::InvalidCredential
+            | Self::OriginNotAllowed
+            | Self::NoRoute => "deny",
+            Self::StoreUnavailable | Self::DecisionTimeout | Self::Internal => "error",
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Every way in which a request is not forwarded, and what the client sees of it.
+//!
+//! Promise: the status, the challenge, the metric and whether a retry can help follow from the
+//! variant alone, in one exhaustive match each. A client learns no reason: whoever may know it asks
+//! `explain`.
+
+use http::{HeaderName, Method, StatusCode};
+use sidegate_policy::Reason;
+
+use crate::authn::{AuthnError, CredentialError};
+use crate::authz::AuthzError;
+use crate::head::HeadError;
+use crate::outcome::Code;
+use crate::store::StoreError;
+use crate::target::TargetError;
+
+/// A refusal.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// The head could be read in two ways.
+    #[error(transparent)]
+    Head(#[from] HeadError),
+    /// The target could be read in two ways.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// No rule applies.
+    #[error("no such route")]
+    NoRoute,
+    /// The rule takes the resource's id from a query parameter or header that is not there exactly
+    /// once.
+    #[error("the resource's id is missing or doubled")]
+    UnnamedResource,
+    /// Not authenticated.
+    #[error(transparent)]
+    Authn(#[from] AuthnError),
+    /// The policy says no.
+    #[error("denied: {}", reason.name())]
+    Denied {
+        /// Why.
+        reason: Reason,
+        /// Whether it shall look like a missing route.
+        hidden: bool,
+    },
+    /// A preflight that `cors` does not allow.
+    #[error("the preflight is not allowed")]
+    PreflightDenied,
+    /// A preflight that we answer ourselves: no refusal, but not forwarded either.
+    #[error("the preflight is answered here")]
+    PreflightAnswered {
+        /// The method it asks for.
+        method: Method,
+        /// The headers that are allowed.
+        headers: Vec<HeaderName>,
+    },
+    /// The store cannot say.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The decision took longer than `limits.decision_timeout`.
+    #[error("the decision took too long")]
+    Timeout,
+    /// A panic, or a state that must not be.
+    #[error("an internal fault")]
+    Internal,
+}
+
+/// Seconds after which a client may try again when we cannot know.
+const RETRY_AFTER: &str = "1";
+
+impl Rejection {
+    /// From an authorization error, on a route that may hide denials.
+    #[must_use]
+    pub fn from_authz(error: AuthzError, hidden: bool) -> Self {
+        match error {
+            AuthzError::Denied(reason) => Self::Denied { reason, hidden },
+            AuthzError::Store(error) => Self::Store(error),
+        }
+    }
+
+    /// What the client sees.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::Head(_) | Self::Target(_) | Self::UnnamedResource => StatusCode::BAD_REQUEST,
+            Self::Authn(AuthnError::Credential(CredentialError::Doubled)) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Authn(AuthnError::Credential(CredentialError::OriginNotAllowed))
+            | Self::PreflightDenied
+            | Self::Denied { hidden: false, .. } => StatusCode::FORBIDDEN,
+            Self::Authn(
+                AuthnError::Credential(CredentialError::Missing | CredentialError::NotBearer)
+                | AuthnError::Token(_),
+            ) => StatusCode::UNAUTHORIZED,
+            Self::NoRoute | Self::Denied { hidden: true, .. } => StatusCode::NOT_FOUND,
+            Self::PreflightAnswered { .. } => StatusCode::NO_CONTENT,
+            Self::Store(StoreError::Unavailable) | Self::Timeout => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Head(_) => Code::MalformedHead,
+            Self::Target(_) => Code::MalformedTarget,
+            Self::NoRoute => Code::NoRoute,
+            Self::UnnamedResource => Code::UnnamedResource,
+            Self::Authn(AuthnError::Credential(CredentialError::Missing)) => {
+                Code::MissingCredential
+            }
+            Self::Authn(AuthnError::Credential(CredentialError::Doubled)) => {
+                Code::DoubledCredential
+            }
+            Self::Authn(AuthnError::Credential(CredentialError::OriginNotAllowed))
+            | Self::PreflightDenied => Code::OriginNotAllowed,
+            Self::Authn(
+                AuthnError::Credential(CredentialError::NotBearer) | AuthnError::Token(_),
+            ) => Code::InvalidCredential,
+            Self::Denied { reason, .. } => Code::Decision(*reason),
+            Self::PreflightAnswered { .. } => Code::PreflightAnswered,
+            Self::Store(StoreError::Unavailable) => Code::StoreUnavailable,
+            Self::Timeout => Code::DecisionTimeout,
+            Self::Internal => Code::Internal,
+        }
+    }
+
+    /// The `WWW-Authenticate` value (RFC 6750 section 3), where there is one.
+    #[must_use]
+    pub const fn challenge(&self) -> Option<&'static str> {
+        match self {
+            Self::Authn(AuthnError::Credential(CredentialError::Missing)) => {
+                Some("Bearer realm=\"sidegate\"")
+            }
+            Self::Authn(
+                AuthnError::Credential(CredentialError::NotBearer) | AuthnError::Token(_),
+            ) => Some("Bearer realm=\"sidegate\", error=\"invalid_token\""),
+            Self::Authn(AuthnError::Credential(CredentialError::Doubled)) => {
+                Some("Bearer realm=\"sidegate\", error=\"invalid_request\"")
+            }
+            Self::Authn(AuthnError::Credential(CredentialError::OriginNotAllowed))
+            | Self::Head(_)
+            | Self::Target(_)
+            | Self::NoRoute
+            | Self::UnnamedResource
+            | Self::Denied { .. }
+            | Self::PreflightDenied
+            | Self::PreflightAnswered { .. }
+            | Self::Store(_)
+            | Self::Timeout
+            | Self::Internal => None,
+        }
+    }
+
+    /// `Retry-After`, where trying again can help.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<&'static str> {
+        match self {
+            Self::Store(_) | Self::Timeout => Some(RETRY_AFTER),
+            Self::Head(_)
+            | Self::Target(_)
+            | Self::NoRoute
+            | Self::UnnamedResource
+            | Self::Authn(_)
+            | Self::Denied { .. }
+            | Self::PreflightDenied
+            | Self::PreflightAnswered { .. }
+            | Self::Internal => None,
+        }
+    }
+}

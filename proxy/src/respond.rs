@@ -1,0 +1,89 @@
+//! Our own answers: problem+json (RFC 9457) that tells a stranger nothing but the decision's id.
+//!
+//! Promise: a refusal keeps the client's connection; the unread body of a refused request is
+//! drained for `limits.drain_timeout` and the connection is closed if it does not end (Pingora
+//! drains when the session is reused). Pingora's own `respond_error` closes the connection and is
+//! not used.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+use pingora::http::ResponseHeader;
+use pingora::proxy::Session;
+
+use crate::identity::DECISION_ID;
+use crate::rejection::Rejection;
+
+/// An answer of ours.
+#[derive(Debug)]
+pub struct Answer<'a> {
+    /// Its status.
+    pub status: StatusCode,
+    /// What to send beside the fixed headers.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The decision's id.
+    pub decision_id: &'a str,
+}
+
+impl<'a> Answer<'a> {
+    /// The answer to a refused request.
+    #[must_use]
+    pub fn refusal(
+        rejection: &Rejection,
+        mut headers: Vec<(HeaderName, HeaderValue)>,
+        decision_id: &'a str,
+    ) -> Self {
+        let fixed = [
+            (WWW_AUTHENTICATE, rejection.challenge()),
+            (RETRY_AFTER, rejection.retry_after()),
+        ];
+        for (name, value) in fixed {
+            headers.extend(value.map(|value| (name, HeaderValue::from_static(value))));
+        }
+        Self {
+            status: rejection.status(),
+            headers,
+            decision_id,
+        }
+    }
+
+    /// Writes it.
+    ///
+    /// # Errors
+    /// When the client is gone.
+    pub async fn write(self, session: &mut Session) -> pingora::Result<()> {
+        let body = self.body();
+        let is_head = session.req_header().method == Method::HEAD;
+        let mut header = ResponseHeader::build(self.status, Some(8 + self.headers.len()))?;
+        if !body.is_empty() {
+            header.insert_header(CONTENT_TYPE, "application/problem+json")?;
+            header.insert_header(CONTENT_LENGTH, body.len())?;
+        }
+        header.insert_header(CACHE_CONTROL, "no-store")?;
+        header.insert_header(DECISION_ID, self.decision_id)?;
+        for (name, value) in self.headers {
+            header.insert_header(name, value)?;
+        }
+        let bare = is_head || body.is_empty();
+        session
+            .write_response_header(Box::new(header), bare)
+            .await?;
+        if !bare {
+            session.write_response_body(Some(body), true).await?;
+        }
+        Ok(())
+    }
+
+    fn body(&self) -> Bytes {
+        if self.status == StatusCode::NO_CONTENT {
+            return Bytes::new();
+        }
+        let problem = serde_json::json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "decision_id": self.decision_id,
+        });
+        Bytes::from(problem.to_string())
+    }
+}

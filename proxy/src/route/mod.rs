@@ -1,0 +1,79 @@
+//! Which rule applies to a request.
+//!
+//! Promise: the answer depends on the method and the canonical path alone, never on the order in
+//! which routes are written. No rule means refused. Precedence: a literal segment beats a
+//! parameter, a parameter beats a rest (`{*name}`), from the left; among routes of the same shape
+//! `uuid` beats `bigint` beats `text`; two routes that would still answer the same request are an
+//! error when the table is built. The path decides first: a method that the most specific path
+//! does not list is not looked for on a less specific one. `HEAD` follows `GET`.
+
+mod overlap;
+mod table;
+mod template;
+
+pub use table::{Found, RouteTable, RouteTableError};
+pub use template::{Template, TemplateError};
+
+use std::sync::Arc;
+
+use http::{HeaderName, Method};
+use sidegate_config::UnknownSubject;
+use sidegate_policy::{Action, IdType, Kind};
+
+/// One compiled rule.
+#[derive(Debug)]
+pub struct Route {
+    /// Its name in metrics, logs and `explain`.
+    pub id: Arc<str>,
+    /// Its methods.
+    pub methods: Vec<Method>,
+    /// Its path.
+    pub template: Template,
+    /// What must hold.
+    pub access: Access,
+    /// Whether a denial looks like a missing route.
+    pub hide_denied: bool,
+}
+
+/// What must hold for a request on a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing.
+    Public,
+    /// A verified subject.
+    Authenticated {
+        /// Whether it needs a row.
+        unknown_subject: UnknownSubject,
+    },
+    /// A verified subject that may do `action` on the resource.
+    Resource {
+        /// The action.
+        action: Action,
+        /// The resource's kind.
+        kind: Kind,
+        /// How ids of the kind are written.
+        id_type: IdType,
+        /// Where the resource's id is.
+        id: IdSource,
+    },
+}
+
+/// Where a resource's id is in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdSource {
+    /// The template's parameter at this position, counted from 0.
+    Path(usize),
+    /// A query parameter, present exactly once.
+    Query(String),
+    /// A header, present exactly once.
+    Header(HeaderName),
+}
+
+impl Route {
+    /// Whether it answers this method. `HEAD` is `GET` without a body (RFC 9110 section 9.3.2).
+    #[must_use]
+    pub fn answers(&self, method: &Method) -> bool {
+        self.methods.contains(method)
+            || (method == Method::HEAD && self.methods.contains(&Method::GET))
+    }
+}

@@ -1,0 +1,236 @@
+//! The table of routes: built once, asked for every request.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use http::Method;
+use sidegate_config::{AccessSettings, IdSource as IdSetting, RouteSettings};
+use sidegate_policy::{Id, IdType, Policy};
+
+use super::{Access, IdSource, Route, Template, TemplateError, overlap};
+use crate::target::{Target, decode_segment};
+
+/// Every route, by shape.
+#[derive(Debug)]
+pub struct RouteTable {
+    router: matchit::Router<Vec<Arc<Route>>>,
+    routes: Vec<Arc<Route>>,
+}
+
+/// The route that answers a request.
+#[derive(Debug)]
+pub struct Found {
+    /// The route.
+    pub route: Arc<Route>,
+    /// The id in the path, where the route's resource takes it from there.
+    pub path_id: Option<Id>,
+}
+
+/// Why routes are not a table.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RouteTableError {
+    /// A path is no template.
+    #[error("route `{route}`: path: {source}")]
+    Template {
+        /// The route.
+        route: String,
+        /// What is wrong.
+        source: TemplateError,
+    },
+    /// The resource's id is taken from a parameter that the path does not have.
+    #[error("route `{route}`: resource.id.path: the path has no parameter `{parameter}`")]
+    NoSuchParameter {
+        /// The route.
+        route: String,
+        /// The parameter.
+        parameter: String,
+    },
+    /// The parameter's type is not the type of the kind's ids.
+    #[error(
+        "route `{route}`: the parameter `{parameter}` is {found}, but ids of the kind are {expected}"
+    )]
+    OtherType {
+        /// The route.
+        route: String,
+        /// The parameter.
+        parameter: String,
+        /// Its type.
+        found: &'static str,
+        /// The kind's.
+        expected: &'static str,
+    },
+    /// The policy has no such kind, or no role that could ever grant the action.
+    #[error("route `{route}`: no role of the policy grants `{action}` on a `{kind}`")]
+    NeverGranted {
+        /// The route.
+        route: String,
+        /// The action.
+        action: String,
+        /// The kind.
+        kind: String,
+    },
+    /// Two routes answer the same requests.
+    #[error("the routes `{one}` and `{other}` answer the same requests")]
+    Conflict {
+        /// One.
+        one: String,
+        /// The other.
+        other: String,
+    },
+    /// A path that cannot stand beside the others.
+    #[error("route `{route}`: path: {message}")]
+    Unroutable {
+        /// The route.
+        route: String,
+        /// What the router says.
+        message: String,
+    },
+}
+
+impl RouteTable {
+    /// Compiles routes against a policy.
+    ///
+    /// # Errors
+    /// When a route is malformed, or two answer the same requests.
+    pub fn compile(settings: &[RouteSettings], policy: &Policy) -> Result<Self, RouteTableError> {
+        let mut shapes: BTreeMap<String, Vec<Arc<Route>>> = BTreeMap::new();
+        let mut routes = Vec::new();
+        for setting in settings {
+            let route = Arc::new(compile(setting, policy)?);
+            shapes
+                .entry(route.template.shape())
+                .or_default()
+                .push(Arc::clone(&route));
+            routes.push(route);
+        }
+        let mut router = matchit::Router::new();
+        for (shape, mut same) in shapes {
+            if let Some((one, other)) = overlap::conflict(&same) {
+                let (one, other) = (one.id.to_string(), other.id.to_string());
+                return Err(RouteTableError::Conflict { one, other });
+            }
+            same.sort_by_key(|route| precedence(&route.template));
+            let route = same
+                .first()
+                .map(|route| route.id.to_string())
+                .unwrap_or_default();
+            router
+                .insert(shape, same)
+                .map_err(|error| RouteTableError::Unroutable {
+                    route,
+                    message: error.to_string(),
+                })?;
+        }
+        Ok(Self { router, routes })
+    }
+
+    /// The route that answers this method and path; `None` refuses the request.
+    #[must_use]
+    pub fn find(&self, method: &Method, target: &Target) -> Option<Found> {
+        let found = self.router.at(target.path()).ok()?;
+        found.value.iter().filter(|route| route.answers(method)).find_map(|route| {
+            let mut path_id = None;
+            let mut values = found.params.iter().map(|(_, value)| value);
+            for (position, (_, id_type)) in route.template.parameters().enumerate() {
+                let value = decode_segment(values.next()?);
+                let id = Id::parse(id_type.unwrap_or(IdType::Text), &value)?;
+                if matches!(&route.access, Access::Resource { id: IdSource::Path(at), .. } if *at == position)
+                {
+                    path_id = Some(id);
+                }
+            }
+            Some(Found { route: Arc::clone(route), path_id })
+        })
+    }
+
+    /// Every route, as written.
+    #[must_use]
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.routes
+    }
+
+    /// Pairs of routes of which one hides a part of the other, as sentences for `sidegate check`.
+    #[must_use]
+    pub fn overlaps(&self) -> Vec<String> {
+        overlap::report(&self.routes)
+    }
+}
+
+fn compile(setting: &RouteSettings, policy: &Policy) -> Result<Route, RouteTableError> {
+    let mut template =
+        Template::parse(&setting.path).map_err(|source| RouteTableError::Template {
+            route: setting.id.clone(),
+            source,
+        })?;
+    let access = match &setting.access {
+        AccessSettings::Public => Access::Public,
+        AccessSettings::Authenticated { unknown_subject } => Access::Authenticated {
+            unknown_subject: *unknown_subject,
+        },
+        AccessSettings::Resource { action, kind, id } => {
+            let never = || RouteTableError::NeverGranted {
+                route: setting.id.clone(),
+                action: action.clone(),
+                kind: kind.clone(),
+            };
+            let compiled_kind = policy.kind(kind).ok_or_else(never)?;
+            let id_type = policy.id_type(compiled_kind).ok_or_else(never)?;
+            Access::Resource {
+                action: policy.action(action).ok_or_else(never)?,
+                kind: compiled_kind,
+                id_type,
+                id: id_source(&setting.id, &mut template, id, id_type)?,
+            }
+        }
+    };
+    Ok(Route {
+        id: Arc::from(setting.id.as_str()),
+        methods: setting.methods.clone(),
+        template,
+        access,
+        hide_denied: setting.hide_denied,
+    })
+}
+
+fn id_source(
+    route: &str,
+    template: &mut Template,
+    setting: &IdSetting,
+    expected: IdType,
+) -> Result<IdSource, RouteTableError> {
+    let parameter = match setting {
+        IdSetting::Query(name) => return Ok(IdSource::Query(name.clone())),
+        IdSetting::Header(name) => return Ok(IdSource::Header(name.clone())),
+        IdSetting::Path(parameter) => parameter,
+    };
+    let found = template
+        .parameters()
+        .enumerate()
+        .find(|(_, (name, _))| name == parameter);
+    let Some((position, (_, id_type))) = found else {
+        return Err(RouteTableError::NoSuchParameter {
+            route: route.to_owned(),
+            parameter: parameter.clone(),
+        });
+    };
+    match id_type {
+        Some(found) if found != expected => Err(RouteTableError::OtherType {
+            route: route.to_owned(),
+            parameter: parameter.clone(),
+            found: found.name(),
+            expected: expected.name(),
+        }),
+        Some(_) | None => {
+            template.set_type(position, expected);
+            Ok(IdSource::Path(position))
+        }
+    }
+}
+
+/// The types of a template's parameters, the most particular first.
+pub(super) fn precedence(template: &Template) -> Vec<IdType> {
+    template
+        .parameters()
+        .map(|(_, id_type)| id_type.unwrap_or(IdType::Text))
+        .collect()
+}
