@@ -6,14 +6,20 @@
 //!
 //! The library exists for the binary, its tests and its fuzzers; it is no stable interface.
 
+pub mod admin;
+pub mod app;
 pub mod authn;
 pub mod authz;
 pub mod clearance;
 pub mod clock;
 pub mod cors;
+pub mod demo;
+pub mod explain;
 pub mod gateway;
 pub mod head;
+pub mod housekeeping;
 pub mod identity;
+pub mod listener;
 pub mod metrics;
 pub mod outcome;
 pub mod pipeline;

@@ -5,7 +5,7 @@
 //! (Pingora's request policy; `preserve()` must never be used). The host's name is resolved at
 //! start and again every few seconds; while that fails, the last addresses serve.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,13 +31,14 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// From settings; not resolved yet.
+    /// From settings. An address needs no resolving; a name is not resolved yet.
     #[must_use]
     pub fn new(settings: &UpstreamSettings) -> Self {
+        let address: Option<IpAddr> = settings.host.parse().ok();
         Self {
             host: settings.host.clone(),
             port: settings.port,
-            address: ArcSwap::from_pointee(None),
+            address: ArcSwap::from_pointee(address.map(|ip| SocketAddr::new(ip, settings.port))),
             connect_timeout: settings.connect_timeout,
             read_timeout: settings.read_timeout,
             write_timeout: settings.write_timeout,

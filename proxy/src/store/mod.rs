@@ -7,7 +7,7 @@ mod directory;
 mod file;
 
 pub use directory::{Directory, DirectoryError};
-pub use file::{FileStore, Watch};
+pub use file::{Change, FileError, FileStore, Watch};
 
 use std::sync::Arc;
 

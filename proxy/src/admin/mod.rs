@@ -1,0 +1,187 @@
+//! The admin listener: health, metrics, explanations, the assertion's public key.
+//!
+//! Promise: nothing here is reachable on the data port. A bearer token, compared in constant time,
+//! is required wherever one is configured (it must be, off loopback); only the probes and the
+//! public key are open. Requests that a web page could send (an `Origin`; a name instead of an
+//! address in `Host` while there is no token) are refused, so that no page can reach a listener on
+//! loopback.
+
+mod guard;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use parking_lot::Mutex;
+use pingora::server::ShutdownWatch;
+use pingora::services::background::BackgroundService;
+use serde_json::json;
+use sidegate_config::Secret;
+
+use crate::explain::{self, Request};
+use crate::identity::Identity;
+use crate::listener::Bound;
+use crate::metrics::Metrics;
+use crate::pipeline::Pipeline;
+use crate::store::Store;
+use crate::upstream::Upstream;
+
+/// The longest request body, in bytes.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The service.
+#[derive(Debug)]
+pub struct Admin {
+    bound: Mutex<Option<Bound>>,
+    shared: Arc<Shared>,
+}
+
+/// What the handlers look at.
+#[derive(Debug)]
+struct Shared {
+    token: Option<Secret>,
+    pipeline: Arc<Pipeline>,
+    identity: Arc<Identity>,
+    store: Arc<Store>,
+    upstream: Arc<Upstream>,
+    metrics: Arc<Metrics>,
+}
+
+impl Admin {
+    /// On a bound socket.
+    #[must_use]
+    pub fn new(
+        bound: Bound,
+        token: Option<Secret>,
+        pipeline: Arc<Pipeline>,
+        identity: Arc<Identity>,
+        store: Arc<Store>,
+        upstream: Arc<Upstream>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let shared = Shared {
+            token,
+            pipeline,
+            identity,
+            store,
+            upstream,
+            metrics,
+        };
+        Self {
+            bound: Mutex::new(Some(bound)),
+            shared: Arc::new(shared),
+        }
+    }
+
+    fn router(&self) -> Router {
+        let guarded = Router::new()
+            .route("/metrics", get(metrics))
+            .route("/explain", post(explain_request))
+            .route_layer(axum::middleware::from_fn_with_state(
+                Arc::clone(&self.shared),
+                guard::require_token,
+            ));
+        Router::new()
+            .route("/livez", get(livez))
+            .route("/readyz", get(readyz))
+            .route("/.well-known/jwks.json", get(jwks))
+            .merge(guarded)
+            .layer(axum::middleware::from_fn_with_state(
+                Arc::clone(&self.shared),
+                guard::refuse_browsers,
+            ))
+            .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))
+            .with_state(Arc::clone(&self.shared))
+    }
+}
+
+#[async_trait]
+impl BackgroundService for Admin {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let Some(bound) = self.bound.lock().take() else {
+            return;
+        };
+        let listener = match tokio::net::TcpListener::from_std(bound.into_listener()) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!(%error, "the admin listener cannot be served");
+                return;
+            }
+        };
+        let stop = async move {
+            // An error means that the server is gone, which is a reason to stop too.
+            let _ = shutdown.changed().await;
+        };
+        if let Err(error) = axum::serve(listener, self.router())
+            .with_graceful_shutdown(stop)
+            .await
+        {
+            tracing::error!(%error, "the admin listener ended");
+        }
+    }
+}
+
+async fn livez() -> &'static str {
+    "alive\n"
+}
+
+/// Ready means: a request can be decided and has somewhere to go.
+async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
+    let resolved = shared.upstream.is_resolved();
+    let problem = match &*shared.store {
+        Store::File(store) => store.problem(),
+        #[cfg(test)]
+        Store::Faulty(_) => None,
+    };
+    let mut notes = Vec::new();
+    if !resolved {
+        notes.push("the application's name is not resolved".to_owned());
+    }
+    notes.extend(problem.map(|problem| format!("the last good directory counts: {problem}")));
+    let status = if resolved {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
+    (status, Json(json!({ "ready": resolved, "notes": notes }))).into_response()
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    let content_type = [(
+        header::CONTENT_TYPE,
+        "text/plain; version=0.0.4; charset=utf-8",
+    )];
+    (content_type, shared.metrics.text()).into_response()
+}
+
+async fn jwks(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.identity.signer() {
+        Some(signer) => {
+            let headers = [
+                (header::CONTENT_TYPE, "application/jwk-set+json"),
+                (header::CACHE_CONTROL, "max-age=60"),
+            ];
+            (headers, signer.jwks().to_string()).into_response()
+        }
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+async fn explain_request(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
+    let bad = |message: String| {
+        (StatusCode::BAD_REQUEST, Json(json!({ "error": message }))).into_response()
+    };
+    let request: Request = match serde_json::from_slice(&body) {
+        Ok(request) => request,
+        Err(error) => return bad(error.to_string()),
+    };
+    match explain::explain(&shared.pipeline, &request).await {
+        Ok(explanation) => Json(explanation).into_response(),
+        Err(error) => bad(error.to_string()),
+    }
+}
