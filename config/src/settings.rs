@@ -1,6 +1,6 @@
 //! The settings Sidegate runs with: every value parsed, every default filled in.
 //!
-//! Promise: a [`Settings`] can only be made by [`crate::load`] or [`crate::parse`], and what it
+//! Promise: a [`Settings`] can only be made by [`crate::load`] or [`crate::parse()`], and what it
 //! holds is complete and consistent: no empty list that means "everything", no relative path, no
 //! `${ENV}` left, no route without a rule. It does not know what a policy decides, nor whether a
 //! key file holds a usable key: the proxy parses those when it starts and when `check` runs.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, COOKIE, HOST, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Serialize};
-use sidegate_policy::{Finding, Id, Policy};
+use sidegate_policy::{Check, Finding, Id, Policy};
 
 use crate::authn::{Carrier, Principal, SubjectType};
 use crate::authz::Evidence;
@@ -317,7 +317,7 @@ fn facts(policy: &Policy, evidence: &Evidence<'_>) -> Vec<Step> {
             .map(|(check, finding)| CheckResult {
                 check: check.name(),
                 grants: finding.grants(),
-                found: found(policy, finding),
+                found: found(policy, check, finding),
             });
         steps.push(Step::Checks {
             checks: checks.collect(),
@@ -326,9 +326,15 @@ fn facts(policy: &Policy, evidence: &Evidence<'_>) -> Vec<Step> {
     steps
 }
 
-fn found(policy: &Policy, finding: Finding) -> String {
+fn found(policy: &Policy, check: Check, finding: Finding) -> String {
     match finding {
-        Finding::Nothing => "nothing".to_owned(),
+        Finding::Nothing => match check {
+            Check::Ownership => "the subject is not the owner",
+            Check::TeamAccess => "no membership in the resource's team, or no team",
+            Check::ProjectVisibility => "no project, or a visibility that gives no role",
+            Check::SubjectRole => "none of the subject's own roles allows the action",
+        }
+        .to_owned(),
         Finding::Expired => "a membership that has expired".to_owned(),
         Finding::UnknownRole => "a role that the policy does not know".to_owned(),
         Finding::Role { role, grants: true } => {

@@ -29,3 +29,6 @@ pub mod route;
 pub mod store;
 pub mod target;
 pub mod upstream;
+
+#[cfg(test)]
+mod testing;

@@ -1,12 +1,14 @@
 //! Our own answers: problem+json (RFC 9457) that tells a stranger nothing but the decision's id.
 //!
 //! Promise: a refusal keeps the client's connection; the unread body of a refused request is
-//! drained for `limits.drain_timeout` and the connection is closed if it does not end (Pingora
-//! drains when the session is reused). Pingora's own `respond_error` closes the connection and is
-//! not used.
+//! drained for `limits.drain_timeout`, and the connection is closed if it does not end by then or
+//! if the client waits for leave to send it. Pingora's own `respond_error` closes the connection
+//! and is not used.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
@@ -65,6 +67,11 @@ impl<'a> Answer<'a> {
             header.insert_header(name, value)?;
         }
         let bare = is_head || body.is_empty();
+        // Pingora's default is to close on an answer before the body's end. A client that is still
+        // sending would then see a reset and not the answer. One that expects a 100 may never send
+        // the body, and what it sends next must not be taken for it.
+        let waits = session.req_header().headers.contains_key(EXPECT);
+        session.set_close_on_response_before_downstream_finish(waits);
         session
             .write_response_header(Box::new(header), bare)
             .await?;

@@ -8,7 +8,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::signature::RsaPublicKeyComponents;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
+};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
 use jsonwebtoken::{AlgorithmFamily, DecodingKey, DecodingKeyKind, crypto};
 use serde_json::Value;
@@ -229,11 +232,11 @@ fn jwk(value: &Value, allowed: &BTreeSet<Algorithm>) -> Result<Option<Key>, Stri
         algorithms.retain(|algorithm| Some(*algorithm) == only);
     }
     algorithms.retain(|algorithm| allowed.contains(algorithm));
-    if algorithms.is_empty() {
+    let Some(first) = algorithms.first() else {
         return Ok(None);
-    }
+    };
     let key = DecodingKey::from_jwk(&jwk).map_err(|error| format!("the key `{name}`: {error}"))?;
-    check_modulus(&key).map_err(|message| format!("the key `{name}`: {message}"))?;
+    check_key(&key, *first).map_err(|message| format!("the key `{name}`: {message}"))?;
     Ok(Some(Key {
         kid,
         algorithms,
@@ -268,27 +271,58 @@ const RSA: [Algorithm; 4] = [
     Algorithm::Ps256,
 ];
 
-fn check_modulus(key: &DecodingKey) -> Result<(), String> {
-    if key.family() != AlgorithmFamily::Rsa {
-        return Ok(());
+/// That something can be verified with a key: if not, that must not be found out request by
+/// request. All algorithms of a key need the same of it.
+fn check_key(key: &DecodingKey, algorithm: Algorithm) -> Result<(), String> {
+    let point = |curve: &'static dyn VerificationAlgorithm| {
+        key.try_get_as_bytes()
+            .ok()
+            .and_then(|point| ParsedPublicKey::new(curve, point).ok())
+            .map(|_key| ())
+            .ok_or_else(|| "expected a point on the algorithm's curve".to_owned())
+    };
+    match algorithm {
+        Algorithm::Rs256 | Algorithm::Rs384 | Algorithm::Rs512 | Algorithm::Ps256 => check_rsa(key),
+        Algorithm::Es256 => point(&ECDSA_P256_SHA256_FIXED),
+        Algorithm::Es384 => point(&ECDSA_P384_SHA384_FIXED),
+        Algorithm::EdDsa => point(&ED25519),
+        Algorithm::Hs256 => Ok(()),
     }
-    let modulus = match key.kind() {
-        DecodingKeyKind::RsaModulusExponent { n, .. } => n.clone(),
+}
+
+fn check_rsa(key: &DecodingKey) -> Result<(), String> {
+    let components = match key.kind() {
+        DecodingKeyKind::RsaModulusExponent { n, e } => RsaPublicKeyComponents {
+            n: n.clone(),
+            e: e.clone(),
+        },
         DecodingKeyKind::SecretOrDer(der) => {
             let public = aws_lc_rs::rsa::PublicKey::from_der(der)
-                .map_err(|_no_key| "expected an RSA public key".to_owned())?;
-            RsaPublicKeyComponents::<Vec<u8>>::from(&public).n
+                .map_err(|_no_key| "expected an RSA public key of 2048 to 8192 bits".to_owned())?;
+            RsaPublicKeyComponents::from(&public)
         }
     };
-    let bytes = modulus.iter().skip_while(|byte| **byte == 0).count();
-    if RSA_MODULUS_BYTES.contains(&bytes) {
-        Ok(())
-    } else {
-        Err(format!(
+    let bytes = without_zeros(&components.n).len();
+    if !RSA_MODULUS_BYTES.contains(&bytes) {
+        return Err(format!(
             "an RSA modulus of {} bits: expected 2048 to 8192",
             bytes * 8
-        ))
+        ));
     }
+    let exponent = without_zeros(&components.e);
+    let fits = exponent != [1] && exponent.last().is_some_and(|byte| byte % 2 == 1);
+    let parsed = components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256);
+    if fits && parsed.is_ok() {
+        Ok(())
+    } else {
+        Err("expected an RSA modulus and an odd exponent above 1".to_owned())
+    }
+}
+
+/// The digits of a number that count.
+fn without_zeros(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
 }
 
 /// A public key in PEM (`BEGIN PUBLIC KEY`, RFC 7468 section 13; PKCS#1 for RSA).
@@ -300,7 +334,6 @@ fn pem(text: &str, kid: Option<String>, allowed: &BTreeSet<Algorithm>) -> Result
         .or_else(|_not_rsa| DecodingKey::from_ec_pem(text.as_bytes()))
         .or_else(|_not_ec| DecodingKey::from_ed_pem(text.as_bytes()))
         .map_err(|_no_key| "expected an RSA, EC or Ed25519 public key in PEM".to_owned())?;
-    check_modulus(&key)?;
     let mut algorithms = match (key.family(), key.try_get_as_bytes().map(<[u8]>::len)) {
         (AlgorithmFamily::Rsa, _) => BTreeSet::from(RSA),
         // An uncompressed point: one byte and two coordinates.
@@ -310,9 +343,10 @@ fn pem(text: &str, kid: Option<String>, allowed: &BTreeSet<Algorithm>) -> Result
         (AlgorithmFamily::Ec | AlgorithmFamily::Hmac, _) => BTreeSet::new(),
     };
     algorithms.retain(|algorithm| allowed.contains(algorithm));
-    if algorithms.is_empty() {
-        return Err("expected a key that fits one of `algorithms`".to_owned());
-    }
+    let first = algorithms
+        .first()
+        .ok_or("expected a key that fits one of `algorithms`")?;
+    check_key(&key, *first)?;
     Ok(Key {
         kid,
         algorithms,

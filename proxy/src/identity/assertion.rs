@@ -181,9 +181,12 @@ impl Signer {
                     kind: subject.principal.kind,
                     roles: &subject.roles,
                 };
+                // One that an earlier token cut short ends before its half life is over.
                 let fresh = |signed: &Arc<Signed>| {
-                    let age = now - signed.signed_at;
-                    (0..lifetime / 2).contains(&age) && signed.expires_at <= token_end
+                    let left = signed.expires_at.saturating_sub(now);
+                    signed.signed_at <= now
+                        && signed.expires_at <= token_end
+                        && (left > lifetime / 2 || signed.expires_at == token_end)
                 };
                 if let Some(signed) = self.kept.get(&speaker).filter(fresh) {
                     return Ok(signed.value.clone());

@@ -76,6 +76,8 @@ const STATEMENTS: [&str; 10] = [
 pub struct Identity {
     signer: Option<Signer>,
     carriers: Vec<(Carrier, bool)>,
+    /// The carriers' headers, and their names folded.
+    credentials: Vec<(HeaderName, String)>,
     trusted_proxies: Vec<IpNet>,
 }
 
@@ -105,9 +107,13 @@ impl Identity {
         let carriers = authenticator
             .carriers()
             .map(|(carrier, forward)| (carrier.clone(), forward));
+        let credentials = authenticator
+            .headers()
+            .map(|name| (name.clone(), fold(name.as_str())));
         Self {
             signer,
             carriers: carriers.collect(),
+            credentials: credentials.collect(),
             trusted_proxies,
         }
     }
@@ -193,7 +199,7 @@ impl Identity {
         peer: Option<IpAddr>,
     ) -> pingora::Result<()> {
         let trusted = peer.is_some_and(|peer| self.trusts(peer));
-        strip(request, trusted);
+        self.strip(request, trusted);
         self.strip_credentials(request, subject)?;
         if let Some(peer) = peer {
             forwarded(request, peer)?;
@@ -211,6 +217,28 @@ impl Identity {
         self.trusted_proxies
             .iter()
             .any(|network| network.contains(&peer))
+    }
+
+    /// Removes our own headers, what `trusted` does not cover, and other spellings of the headers
+    /// in which credentials travel: nobody verifies what is in them.
+    ///
+    /// A trusted proxy vouches for the names that it knows. It passes on its client's other
+    /// spellings of them, which nobody may send.
+    fn strip(&self, request: &mut RequestHeader, trusted: bool) {
+        let strips = |name: &HeaderName| {
+            let folded = fold(name.as_str());
+            let vouched = trusted && name.as_str() == folded;
+            is_ours(&folded)
+                || OVERRIDES.contains(&&*folded)
+                || (!vouched && is_statement(&folded))
+                || (self.credentials.iter().any(|(_, known)| *known == folded)
+                    && !self.credentials.iter().any(|(known, _)| known == name))
+        };
+        let keys = request.headers.keys();
+        let names: Vec<HeaderName> = keys.filter(|name| strips(name)).cloned().collect();
+        for name in names {
+            request.remove_header(&name);
+        }
     }
 
     /// Removes the credentials that the application may not see: those of an issuer whose tokens
@@ -273,27 +301,6 @@ impl Headers {
     }
 }
 
-/// Removes our own headers and what `trusted` does not cover.
-fn strip(request: &mut RequestHeader, trusted: bool) {
-    let names: Vec<HeaderName> = request
-        .headers
-        .keys()
-        .filter(|name| {
-            let folded = fold(name.as_str());
-            is_ours(&folded)
-                || OVERRIDES.contains(&&*folded)
-                || (!trusted
-                    && STATEMENTS
-                        .iter()
-                        .any(|known| matches_statement(known, &folded)))
-        })
-        .cloned()
-        .collect();
-    for name in names {
-        request.remove_header(&name);
-    }
-}
-
 /// Removes our own headers from an answer of the application.
 pub fn strip_answer(headers: &HeaderMap) -> Vec<HeaderName> {
     headers
@@ -309,8 +316,10 @@ fn is_ours(folded: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-fn matches_statement(known: &str, folded: &str) -> bool {
-    known == folded || (known.ends_with('-') && folded.starts_with(known))
+fn is_statement(folded: &str) -> bool {
+    STATEMENTS
+        .iter()
+        .any(|known| *known == folded || (known.ends_with('-') && folded.starts_with(known)))
 }
 
 /// A header's name as a CGI-like application may see it: without case, every run of other
@@ -330,11 +339,14 @@ fn fold(name: &str) -> String {
     folded.trim_end_matches('-').to_owned()
 }
 
-/// Percent-encodes what a header value, or an item of a list, cannot hold.
+/// Percent-encodes what a header value, or an item of a list, cannot hold: also white space at its
+/// ends, which its reader cuts off (RFC 9110 section 5.5), so that `root ` would become `root`.
 fn encode(text: &str, in_list: bool) -> String {
     let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
+    let last = text.len().saturating_sub(1);
+    for (at, byte) in text.bytes().enumerate() {
         if matches!(byte, b'%' | b'"')
+            || (byte == b' ' && (at == 0 || at == last))
             || (in_list && byte == b',')
             || !(0x20..=0x7e).contains(&byte)
         {

@@ -1,1 +1,406 @@
+//! No allow from anything but a decision that allows: one test for each way around it.
 
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use serde_json::json;
+use sidegate_config::Settings;
+use sidegate_policy::{Document, KindDocument, Policy, Reason};
+
+use super::*;
+use crate::authn::{AuthnError, CredentialError, TokenError};
+use crate::authz::Grant;
+use crate::outcome::Code;
+use crate::store::{Fault, FileStore, Store, StoreError};
+
+const ALICE: &str = "a11ce000-0000-4000-8000-000000000001";
+const MINE: &str = "6e000000-0000-4000-8000-000000000001";
+const YOURS: &str = "6e000000-0000-4000-8000-000000000002";
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+const NOW: i64 = 1_800_000_000;
+
+const CONFIG: &str = r#"
+upstream: { url: "http://127.0.0.1:1" }
+issuers:
+  - { issuer: me, audiences: [us], algorithms: [HS256], keys: [{ secret: 0123456789abcdef0123456789abcdef }] }
+store: { file: { path: directory.yaml } }
+policy:
+  roles: { owner: [read], viewer: [read] }
+  kinds: { generation: { id: uuid } }
+cors: { preflight: answer, origins: ["https://app.example"] }
+routes:
+  - { methods: [GET], path: /open, access: public }
+  - { methods: [GET], path: /me, access: authenticated }
+  - { methods: [POST], path: /sign-up, access: authenticated, unknown_subject: allow }
+  - { methods: [GET], path: "/g/{id}", action: read, resource: { kind: generation, id: { path: id } } }
+  - { methods: [GET], path: /by-query, action: read, resource: { kind: generation, id: { query: id } } }
+  - { methods: [GET], path: /by-header, action: read, resource: { kind: generation, id: { header: x-generation } } }
+  - { id: hidden, methods: [GET], path: "/hidden/{id}", action: read, hide_denied: true, resource: { kind: generation, id: { path: id } } }
+"#;
+const DIRECTORY: &str = "
+users: [{ id: a11ce000-0000-4000-8000-000000000001, active: true }]
+resources:
+  - { kind: generation, id: 6e000000-0000-4000-8000-000000000001, owner_id: a11ce000-0000-4000-8000-000000000001 }
+  - { kind: generation, id: 6e000000-0000-4000-8000-000000000002 }
+";
+
+fn settings() -> Settings {
+    sidegate_config::parse(CONFIG, Path::new("test.yaml"), &BTreeMap::new()).unwrap()
+}
+
+fn policy(settings: &Settings) -> Arc<Policy> {
+    let kind = KindDocument {
+        id: sidegate_policy::IdType::Uuid,
+        roles: None,
+        statuses: None,
+    };
+    let document = Document {
+        subject_id: sidegate_policy::IdType::Uuid,
+        roles: settings.policy.roles.clone(),
+        visibility_roles: BTreeMap::new(),
+        subject_roles: BTreeMap::new(),
+        kinds: BTreeMap::from([("generation".to_owned(), kind)]),
+    };
+    Arc::new(Policy::compile(&document).unwrap())
+}
+
+fn pipeline_over(store: Option<Fault>) -> Pipeline {
+    let settings = settings();
+    let policy = policy(&settings);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), DIRECTORY).unwrap();
+    let store = match store {
+        Some(fault) => Store::Faulty(fault),
+        None => Store::File(FileStore::open(file.path(), Arc::clone(&policy)).unwrap()),
+    };
+    Pipeline {
+        routes: RouteTable::compile(&settings.routes, &policy).unwrap(),
+        authenticator: Authenticator::new(&settings, policy.subject_id()).unwrap(),
+        authorizer: Authorizer::new(policy, Arc::new(store)),
+        cors: Cors::new(&settings.cors),
+        clock: Clock::Fixed(UnixMicros(NOW * 1_000_000)),
+        timeout: Duration::from_secs(2),
+    }
+}
+
+fn token(subject: &str) -> String {
+    let claims = json!({ "iss": "me", "aud": "us", "sub": subject, "iat": NOW, "exp": NOW + 60 });
+    let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    format!(
+        "Bearer {}",
+        jsonwebtoken::encode(&header, &claims, &key).unwrap()
+    )
+}
+
+fn headers(more: &[(&'static str, &str)]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for (name, value) in [("host", "a.example")].iter().chain(more) {
+        headers.append(
+            HeaderName::from_static(name),
+            HeaderValue::try_from(*value).unwrap(),
+        );
+    }
+    headers
+}
+
+async fn admit(
+    pipeline: &Pipeline,
+    target: &str,
+    more: &[(&'static str, &str)],
+) -> Result<Clearance, Rejection> {
+    pipeline
+        .admit(&Method::GET, target.as_bytes(), &headers(more))
+        .await
+}
+
+async fn as_alice(pipeline: &Pipeline, target: &str) -> Result<Clearance, Rejection> {
+    admit(pipeline, target, &[("authorization", &token(ALICE))]).await
+}
+
+fn denied(reason: Reason) -> Rejection {
+    Rejection::Denied {
+        reason,
+        hidden: false,
+    }
+}
+
+#[tokio::test]
+async fn what_is_allowed_carries_the_target_and_the_decision() {
+    let pipeline = pipeline_over(None);
+    let clearance = as_alice(&pipeline, &format!("/%67/{MINE}?a=b"))
+        .await
+        .unwrap();
+    assert_eq!(clearance.target().as_str(), format!("/g/{MINE}?a=b"));
+    assert_eq!(clearance.code(), Code::Decision(Reason::Ownership));
+    let permit = clearance.permit().unwrap();
+    assert!(matches!(permit.grant(), Grant::Decided { .. }));
+    assert_eq!(permit.subject().unwrap().principal.subject.as_str(), ALICE);
+
+    let open = admit(&pipeline, "/open", &[]).await.unwrap();
+    assert_eq!(
+        (open.code(), open.permit().unwrap().subject().is_none()),
+        (Code::Public, true)
+    );
+    let me = as_alice(&pipeline, "/me").await.unwrap();
+    assert_eq!(me.code(), Code::Authenticated);
+}
+
+#[tokio::test]
+async fn no_allow_from_a_malformed_target() {
+    let pipeline = pipeline_over(None);
+    for target in [
+        "open",
+        "/open/../me",
+        "http://a.example/open",
+        "//open",
+        "/open%2f",
+        "*",
+        "",
+    ] {
+        let refused = as_alice(&pipeline, target).await.unwrap_err();
+        assert!(
+            matches!(refused, Rejection::Target(_)),
+            "{target}: {refused}"
+        );
+        assert_eq!(refused.status(), 400, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn no_allow_from_an_unknown_route() {
+    let pipeline = pipeline_over(None);
+    for target in [
+        "/",
+        "/Open",
+        "/open/",
+        "/g/not-a-uuid",
+        &format!("/g/{MINE}/more"),
+    ] {
+        assert_eq!(
+            as_alice(&pipeline, target).await.unwrap_err(),
+            Rejection::NoRoute,
+            "{target}"
+        );
+    }
+    let headers = headers(&[("authorization", &token(ALICE))]);
+    let post = pipeline.admit(&Method::POST, b"/open", &headers).await;
+    assert_eq!(post.unwrap_err(), Rejection::NoRoute);
+}
+
+#[tokio::test]
+async fn no_allow_without_a_credential_or_with_two() {
+    let pipeline = pipeline_over(None);
+    let mine = format!("/g/{MINE}");
+    let missing = admit(&pipeline, &mine, &[]).await.unwrap_err();
+    assert_eq!(
+        missing,
+        Rejection::Authn(AuthnError::Credential(CredentialError::Missing))
+    );
+    let token = token(ALICE);
+    let twice = [("authorization", &*token), ("authorization", &*token)];
+    let doubled = admit(&pipeline, &mine, &twice).await.unwrap_err();
+    assert_eq!(
+        doubled,
+        Rejection::Authn(AuthnError::Credential(CredentialError::Doubled))
+    );
+    assert_eq!(
+        (missing.status().as_u16(), doubled.status().as_u16()),
+        (401, 400)
+    );
+    let forged = format!("{token}x");
+    let bad = admit(&pipeline, &mine, &[("authorization", &forged)])
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(
+            bad,
+            Rejection::Authn(AuthnError::Token(
+                TokenError::Malformed | TokenError::Signature
+            ))
+        ),
+        "{bad}"
+    );
+}
+
+#[tokio::test]
+async fn no_allow_beyond_what_was_granted() {
+    let pipeline = pipeline_over(None);
+    let yours = as_alice(&pipeline, &format!("/g/{YOURS}"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (yours.clone(), yours.status().as_u16()),
+        (denied(Reason::NoRole), 403)
+    );
+    let hidden = as_alice(&pipeline, &format!("/hidden/{YOURS}"))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (hidden.status(), hidden.challenge()),
+        (Rejection::NoRoute.status(), None)
+    );
+
+    let stranger = token("ffffffff-0000-4000-8000-000000000009");
+    let stranger = [("authorization", &*stranger)];
+    let unknown = admit(&pipeline, "/me", &stranger).await.unwrap_err();
+    assert_eq!(unknown, denied(Reason::UnknownSubject));
+    let sign_up = pipeline
+        .admit(&Method::POST, b"/sign-up", &headers(&stranger))
+        .await;
+    assert_eq!(sign_up.unwrap().code(), Code::Authenticated);
+}
+
+#[tokio::test]
+async fn a_resource_in_query_or_header_is_named_exactly_once() {
+    let pipeline = pipeline_over(None);
+    let (mine, token) = (MINE, token(ALICE));
+    assert!(
+        as_alice(&pipeline, &format!("/by-query?x=1&i%64={mine}"))
+            .await
+            .is_ok()
+    );
+    for query in [
+        "",
+        "?",
+        "?x=1",
+        &format!("?id={mine}&id={YOURS}"),
+        &format!("?id={mine};id={YOURS}"),
+        &format!("?id={mine}&%69d={YOURS}"),
+    ] {
+        let refused = as_alice(&pipeline, &format!("/by-query{query}"))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (refused.clone(), refused.status().as_u16()),
+            (Rejection::UnnamedResource, 400),
+            "{query}"
+        );
+    }
+    let nothing = as_alice(&pipeline, "/by-query?id=7").await.unwrap_err();
+    assert_eq!(nothing, denied(Reason::NoSuchResource));
+
+    let credential = ("authorization", &*token);
+    let named = [credential, ("x-generation", mine)];
+    assert!(admit(&pipeline, "/by-header", &named).await.is_ok());
+    let twice = [credential, ("x-generation", mine), ("x-generation", mine)];
+    assert_eq!(
+        admit(&pipeline, "/by-header", &twice).await.unwrap_err(),
+        Rejection::UnnamedResource
+    );
+    assert_eq!(
+        admit(&pipeline, "/by-header", &[credential])
+            .await
+            .unwrap_err(),
+        Rejection::UnnamedResource
+    );
+}
+
+#[tokio::test]
+async fn no_allow_from_a_panic_or_a_failing_store() {
+    let mine = format!("/g/{MINE}");
+    let panicked = as_alice(&pipeline_over(Some(Fault::Panic)), &mine)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (panicked.clone(), panicked.status().as_u16()),
+        (Rejection::Internal, 500)
+    );
+    let failed = as_alice(&pipeline_over(Some(Fault::Error)), &mine)
+        .await
+        .unwrap_err();
+    assert_eq!(failed, Rejection::Store(StoreError::Unavailable));
+    assert_eq!(
+        (failed.status().as_u16(), failed.retry_after()),
+        (503, Some("1"))
+    );
+    // An authenticated route asks the store too.
+    assert!(
+        as_alice(&pipeline_over(Some(Fault::Error)), "/me")
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn no_allow_from_a_time_out() {
+    let hanging = Pipeline {
+        timeout: Duration::from_millis(1),
+        ..pipeline_over(Some(Fault::Hang))
+    };
+    let refused = as_alice(&hanging, &format!("/g/{MINE}")).await.unwrap_err();
+    assert_eq!(
+        (refused.clone(), refused.status().as_u16()),
+        (Rejection::Timeout, 503)
+    );
+}
+
+#[tokio::test]
+async fn no_allow_from_a_cancelled_future() {
+    let hanging = pipeline_over(Some(Fault::Hang));
+    let mine = format!("/g/{MINE}");
+    // Polled once, then dropped: the client is gone.
+    assert!(
+        as_alice(&hanging, &mine).now_or_never().is_none(),
+        "no verdict yet, and none later"
+    );
+    // And the pipeline still decides.
+    let refused = admit(&hanging, &mine, &[]).await.unwrap_err();
+    assert_eq!(refused.status(), 401);
+}
+
+#[tokio::test]
+async fn a_preflight_is_answered_only_on_known_routes_and_for_allowed_origins() {
+    let pipeline = pipeline_over(None);
+    let preflight = async |target: &str, origin: &str| {
+        let headers = headers(&[("origin", origin), ("access-control-request-method", "GET")]);
+        pipeline
+            .admit(&Method::OPTIONS, target.as_bytes(), &headers)
+            .await
+            .unwrap_err()
+    };
+    let answered = preflight("/me", "https://app.example").await;
+    assert_eq!(answered.status(), 204);
+    assert_eq!(
+        preflight("/me", "https://evil.example").await,
+        Rejection::PreflightDenied
+    );
+    assert_eq!(
+        preflight("/nowhere", "https://app.example").await,
+        Rejection::NoRoute
+    );
+    // Without the two headers it is an ordinary OPTIONS, and no route has that.
+    let plain = pipeline
+        .admit(&Method::OPTIONS, b"/me", &headers(&[]))
+        .await;
+    assert_eq!(plain.unwrap_err(), Rejection::NoRoute);
+}
+
+#[tokio::test]
+async fn explain_says_what_the_proxy_does() {
+    let pipeline = pipeline_over(None);
+    for target in [
+        "/open",
+        "/me",
+        "//",
+        "/none",
+        &format!("/g/{MINE}"),
+        &format!("/g/{YOURS}"),
+    ] {
+        for credential in [&[][..], &[("authorization", &*token(ALICE))]] {
+            let headers = headers(credential);
+            let request = (&Method::GET, target.as_bytes(), &headers);
+            let explained = pipeline
+                .explain(request, &Credential::Presented, |_| {})
+                .await;
+            let admitted = pipeline.admit(request.0, request.1, request.2).await;
+            assert_eq!(
+                explained,
+                admitted.map(|clearance| clearance.code()),
+                "{target}"
+            );
+        }
+    }
+}

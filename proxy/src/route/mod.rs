@@ -77,3 +77,6 @@ impl Route {
             || (method == Method::HEAD && self.methods.contains(&Method::GET))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,7 +109,13 @@ impl RouteTable {
                 let (one, other) = (one.id.to_string(), other.id.to_string());
                 return Err(RouteTableError::Conflict { one, other });
             }
-            same.sort_by_key(|route| precedence(&route.template));
+            // A route that names HEAD comes before one of the same path that HEAD only follows.
+            same.sort_by_key(|route| {
+                (
+                    precedence(&route.template),
+                    !route.methods.contains(&Method::HEAD),
+                )
+            });
             let route = same
                 .first()
                 .map(|route| route.id.to_string())

@@ -27,6 +27,7 @@ pub struct Directory {
     projects: HashMap<Id, Arc<ProjectRow>>,
     resources: HashMap<String, HashMap<Id, Arc<ResourceRow>>>,
     dangling: Vec<String>,
+    rows: usize,
 }
 
 /// Why a text is not a directory.
@@ -153,6 +154,11 @@ impl Directory {
         let text: Text = serde_yaml::from_str(text)
             .map_err(|error| DirectoryError::Syntax(error.to_string()))?;
         let mut reader = Reader::new(policy);
+        reader.directory.rows = text.users.len()
+            + text.teams.len()
+            + text.memberships.len()
+            + text.projects.len()
+            + text.resources.len();
         reader.users(&text.users)?;
         reader.teams(&text.teams)?;
         reader.memberships(&text.memberships)?;
@@ -194,17 +200,10 @@ impl Directory {
         &self.dangling
     }
 
-    /// How many rows there are.
+    /// How many rows the text has.
     #[must_use]
-    pub fn len(&self) -> usize {
-        let resources: usize = self.resources.values().map(HashMap::len).sum();
-        self.subjects.len() + self.memberships.len() + self.projects.len() + resources
-    }
-
-    /// Whether there is no row at all.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+    pub const fn rows(&self) -> usize {
+        self.rows
     }
 }
 
@@ -224,6 +223,7 @@ impl<'p> Reader<'p> {
             projects: HashMap::new(),
             resources: HashMap::new(),
             dangling: Vec::new(),
+            rows: 0,
         };
         Self {
             policy,

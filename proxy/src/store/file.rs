@@ -89,7 +89,7 @@ impl FileStore {
     fn adopt(&self, read: Result<Directory, FileError>) -> Option<Change> {
         match read {
             Ok(directory) => {
-                let rows = directory.len();
+                let rows = directory.rows();
                 self.current.store(Arc::new(directory));
                 self.problem.store(Arc::new(None));
                 Some(Change::Loaded(rows))
@@ -172,4 +172,131 @@ fn parse(path: &Path, text: &str, policy: &Policy) -> Result<Directory, FileErro
         path: path.to_owned(),
         source,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::{Duration, SystemTime};
+
+    use sidegate_policy::{Document, Id, IdType};
+
+    use super::*;
+    use crate::store::Question;
+
+    const GOOD: &str = "users: [{ id: alice, active: true }]\n";
+    const OTHER: &str = "users: [{ id: alice, active: true }, { id: bob, active: true }]\n";
+
+    fn policy() -> Arc<Policy> {
+        let document = Document {
+            subject_id: IdType::Text,
+            roles: BTreeMap::new(),
+            visibility_roles: BTreeMap::new(),
+            subject_roles: BTreeMap::new(),
+            kinds: BTreeMap::new(),
+        };
+        Arc::new(Policy::compile(&document).unwrap())
+    }
+
+    fn knows(store: &FileStore, name: &str) -> bool {
+        let subject = Id::parse(IdType::Text, name).unwrap();
+        let question = Question {
+            subject: &subject,
+            resource: None,
+        };
+        store.directory().answer(&question).subject.is_some()
+    }
+
+    /// Two looks: one sees the edit, the next sees that the file has come to rest.
+    fn look_twice(watch: &mut Watch, store: &FileStore) -> Option<Change> {
+        watch.poll(store).or_else(|| watch.poll(store))
+    }
+
+    #[test]
+    fn an_edit_counts_and_a_bad_one_keeps_the_last_good() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("directory.yaml");
+        std::fs::write(&path, GOOD).unwrap();
+        let store = FileStore::open(&path, policy()).unwrap();
+        let mut watch = Watch::default();
+        look_twice(&mut watch, &store);
+
+        std::fs::write(&path, OTHER).unwrap();
+        assert_eq!(look_twice(&mut watch, &store), Some(Change::Loaded(2)));
+        assert!(knows(&store, "bob"));
+
+        for bad in [
+            "users: [",
+            "",
+            "users: [{ id: bob, activ: true }]",
+            "users: [{ id: bob }]",
+        ] {
+            std::fs::write(&path, bad).unwrap();
+            assert!(
+                matches!(look_twice(&mut watch, &store), Some(Change::Refused(_))),
+                "{bad}"
+            );
+            assert!(knows(&store, "bob") && store.problem().is_some(), "{bad}");
+        }
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(
+            look_twice(&mut watch, &store),
+            Some(Change::Refused(_))
+        ));
+        assert_eq!(look_twice(&mut watch, &store), None, "it is said once");
+        assert!(knows(&store, "bob"));
+
+        std::fs::write(&path, GOOD).unwrap();
+        assert_eq!(look_twice(&mut watch, &store), Some(Change::Loaded(1)));
+        assert!(!knows(&store, "bob") && store.problem().is_none());
+    }
+
+    #[test]
+    fn an_edit_by_rename_and_one_within_the_clocks_grain_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("directory.yaml");
+        std::fs::write(&path, GOOD).unwrap();
+        let store = FileStore::open(&path, policy()).unwrap();
+        let mut watch = Watch::default();
+        look_twice(&mut watch, &store);
+
+        let next = folder.path().join("next");
+        std::fs::write(&next, OTHER).unwrap();
+        std::fs::rename(&next, &path).unwrap();
+        assert_eq!(look_twice(&mut watch, &store), Some(Change::Loaded(2)));
+
+        // Same file, same length, same time stamp, other text.
+        let stamp = std::fs::metadata(&path).unwrap().modified().unwrap();
+        std::fs::write(&path, OTHER.replace("bob", "eve")).unwrap();
+        std::fs::File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(stamp)
+            .unwrap();
+        assert_eq!(look_twice(&mut watch, &store), Some(Change::Loaded(2)));
+        assert!(knows(&store, "eve") && !knows(&store, "bob"));
+    }
+
+    #[test]
+    fn a_file_that_is_still_being_written_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("directory.yaml");
+        std::fs::write(&path, GOOD).unwrap();
+        let store = FileStore::open(&path, policy()).unwrap();
+        let mut watch = Watch::default();
+        look_twice(&mut watch, &store);
+        for second in 0..3 {
+            std::fs::write(&path, OTHER).unwrap();
+            let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(second);
+            std::fs::File::options()
+                .write(true)
+                .open(&path)
+                .unwrap()
+                .set_modified(moment)
+                .unwrap();
+            assert_eq!(watch.poll(&store), None);
+        }
+        assert_eq!(watch.poll(&store), Some(Change::Loaded(2)));
+    }
 }

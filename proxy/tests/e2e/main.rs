@@ -1,0 +1,20 @@
+//! The real binary, from outside: raw bytes in, what the application received out.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may stop at the first surprise, and reads its own environment"
+)]
+
+mod admin;
+mod cli;
+mod demo;
+mod denials;
+mod probes;
+mod process;
+mod readme;
+mod recorder;
+mod wire;

@@ -1,0 +1,180 @@
+//! A running `sidegate`, stopped when it is dropped.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up. Only a failing test waits so long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The binary under test.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_sidegate");
+
+/// The secret of the tests' issuer, and its name.
+pub(crate) const SECRET: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const ISSUER: &str = "https://issuer.test/";
+
+pub(crate) const ALICE: &str = "a11ce000-0000-4000-8000-000000000001";
+pub(crate) const MINE: &str = "6e000000-0000-4000-8000-000000000001";
+pub(crate) const YOURS: &str = "6e000000-0000-4000-8000-000000000002";
+
+const DIRECTORY: &str = "
+users: [{ id: a11ce000-0000-4000-8000-000000000001, active: true, roles: [artist] }]
+resources:
+  - { kind: generation, id: 6e000000-0000-4000-8000-000000000001, owner_id: a11ce000-0000-4000-8000-000000000001 }
+  - { kind: generation, id: 6e000000-0000-4000-8000-000000000002 }
+";
+
+pub(crate) struct Sidegate {
+    child: Child,
+    pub(crate) proxy: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    folder: TempDir,
+    lines: Receiver<String>,
+}
+
+impl Sidegate {
+    /// In front of `upstream`, with further top-level YAML.
+    pub(crate) fn start(upstream: SocketAddr, more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("directory.yaml"), DIRECTORY).unwrap();
+        fs::write(folder.path().join("sidegate.yaml"), config(upstream, more)).unwrap();
+        let mut child = Command::new(BINARY)
+            .args(["run", "--config"])
+            .arg(folder.path().join("sidegate.yaml"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let lines = lines_of(child.stderr.take().unwrap());
+        let mut seen = Vec::new();
+        let listening = loop {
+            let line = lines
+                .recv_timeout(PATIENCE)
+                .unwrap_or_else(|_| panic!("no start: {seen:#?}"));
+            let entry: Value = serde_json::from_str(&line).unwrap_or_default();
+            if entry["fields"]["message"] == "listening" {
+                break entry["fields"].clone();
+            }
+            seen.push(line);
+        };
+        let address = |name: &str| listening[name].as_str().unwrap().parse().unwrap();
+        Self {
+            child,
+            proxy: address("proxy"),
+            admin: address("admin"),
+            folder,
+            lines,
+        }
+    }
+
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.folder.path().join("directory.yaml")
+    }
+
+    /// Waits for a line of the log that holds `text`.
+    pub(crate) fn logged(&self, text: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let line = self
+                .lines
+                .recv_timeout(left)
+                .unwrap_or_else(|_| panic!("no `{text}` in the log"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+}
+
+impl Drop for Sidegate {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The configuration of these tests.
+pub(crate) fn config(upstream: SocketAddr, more: &str) -> String {
+    let admin = if more.contains("\nadmin:") {
+        ""
+    } else {
+        "admin: { listen: \"127.0.0.1:0\" }\n"
+    };
+    let limits = if more.contains("\nlimits:") {
+        ""
+    } else {
+        "limits: { drain_timeout: 200ms }\n"
+    };
+    format!(
+        r#"
+listen: "127.0.0.1:0"
+{admin}{limits}server: {{ threads: 1, shutdown_grace: 0s }}
+upstream: {{ url: "http://{upstream}", connect_timeout: 500ms, read_timeout: 500ms }}
+issuers:
+  - {{ issuer: "{ISSUER}", audiences: [api], algorithms: [HS256], keys: [{{ secret: "{SECRET}" }}] }}
+store: {{ file: {{ path: directory.yaml, poll_interval: 50ms }} }}
+policy:
+  roles: {{ owner: [read, write], viewer: [read] }}
+  kinds: {{ generation: {{ id: uuid }} }}
+routes:
+  - {{ methods: [GET, POST], path: "/public/{{*rest}}", access: public }}
+  - {{ methods: [GET], path: "/a", access: public }}
+  - {{ methods: [GET, POST], path: "/me", access: authenticated }}
+  - {{ methods: [GET], path: "/g/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}
+  - {{ methods: [POST], path: "/g/{{id}}", action: write, resource: {{ kind: generation, id: {{ path: id }} }} }}
+{more}
+"#
+    )
+}
+
+/// A token of the tests' issuer.
+pub(crate) fn token(subject: &str) -> String {
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
+    let claims =
+        json!({ "iss": ISSUER, "aud": "api", "sub": subject, "iat": now, "exp": now + 600 });
+    let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+    let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
+    jsonwebtoken::encode(&header, &claims, &key).unwrap()
+}
+
+/// The lines of a stream, read by a thread of their own so that the writer never blocks.
+pub(crate) fn lines_of(stream: impl std::io::Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+/// Tries until `done` has an answer.
+pub(crate) fn eventually<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(value) = done() {
+            return value;
+        }
+        assert!(Instant::now() < end, "never: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// The repository's root.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
