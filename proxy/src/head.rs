@@ -11,6 +11,8 @@ use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use crate::spelling::fold;
+
 /// `Connection` options that name no header of the client's (RFC 9110 section 7.6.1). Any other
 /// option would make the proxy drop a header after it was decided on.
 const CONNECTION_OPTIONS: [&str; 6] = [
@@ -101,6 +103,19 @@ impl<'r> Head<'r> {
     #[must_use]
     pub fn only(&self, name: &HeaderName) -> Option<&'r HeaderValue> {
         only(self.headers, name)
+    }
+
+    /// The same, where no other spelling of the name is there either: an application may read
+    /// `X_Project_Id` where the decision read `X-Project-Id`.
+    #[must_use]
+    pub fn only_spelling(&self, name: &HeaderName) -> Option<&'r HeaderValue> {
+        let folded = fold(name.as_str());
+        let alias = |known: &HeaderName| known != name && fold(known.as_str()) == folded;
+        if self.headers.keys().any(alias) {
+            None
+        } else {
+            self.only(name)
+        }
     }
 }
 

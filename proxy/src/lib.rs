@@ -26,6 +26,7 @@ pub mod pipeline;
 pub mod rejection;
 pub mod respond;
 pub mod route;
+pub mod spelling;
 pub mod store;
 pub mod target;
 pub mod upstream;

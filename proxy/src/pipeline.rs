@@ -194,7 +194,7 @@ fn resource(
             Id::parse(*id_type, &text)
         }
         IdSource::Header(name) => {
-            let value = head.only(name).ok_or(Rejection::UnnamedResource)?;
+            let value = head.only_spelling(name).ok_or(Rejection::UnnamedResource)?;
             value
                 .to_str()
                 .ok()

@@ -8,25 +8,17 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
-    RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
-};
-use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, PublicKeyUse};
-use jsonwebtoken::{AlgorithmFamily, DecodingKey, DecodingKeyKind, crypto};
-use serde_json::Value;
+use jsonwebtoken::{DecodingKey, crypto};
 use sidegate_config::{Algorithm, IssuerSettings, KeySource};
 
-use super::jws::{self, Unverified};
-use super::{TokenError, json};
+use super::TokenError;
+use super::jws::Unverified;
+use super::public_key::{self, Key};
 
 /// The most keys of one issuer. Each may cost a signature check per token without `kid`.
 const MAX_KEYS: usize = 32;
 /// The largest key file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
-/// The bounds of an RSA modulus, in bytes (RFC 7518 section 3.3; aws-lc takes up to 8192 bits).
-const RSA_MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
-
 /// Why an issuer's keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -58,13 +50,6 @@ pub(super) struct KeySet {
     keys: Vec<Key>,
 }
 
-#[derive(Debug)]
-struct Key {
-    kid: Option<String>,
-    algorithms: BTreeSet<Algorithm>,
-    key: DecodingKey,
-}
-
 impl KeySet {
     /// Reads the keys of an issuer.
     pub(super) fn load(issuer: &IssuerSettings) -> Result<Self, KeyError> {
@@ -75,12 +60,12 @@ impl KeySet {
                     let text = read(&issuer.issuer, path)?;
                     (
                         path.display().to_string(),
-                        jwks(text.as_bytes(), &issuer.algorithms),
+                        public_key::jwks(text.as_bytes(), &issuer.algorithms),
                     )
                 }
                 KeySource::PemFile { path, kid } => {
                     let text = read(&issuer.issuer, path)?;
-                    let key = pem(&text, kid.clone(), &issuer.algorithms);
+                    let key = public_key::pem(&text, kid.clone(), &issuer.algorithms);
                     (path.display().to_string(), key.map(|key| vec![key]))
                 }
                 KeySource::Secret { secret, kid } => {
@@ -180,176 +165,4 @@ fn check_set(keys: &[Key]) -> Result<(), String> {
         Some(kid) => Err(format!("the key id `{kid}` is there twice")),
         None => Ok(()),
     }
-}
-
-/// A key set (RFC 7517 section 5). Keys for other purposes and unknown kinds are passed over.
-fn jwks(text: &[u8], allowed: &BTreeSet<Algorithm>) -> Result<Vec<Key>, String> {
-    let set = json::object(text).ok_or("expected a JSON object without repeated members")?;
-    let keys = set
-        .get("keys")
-        .and_then(Value::as_array)
-        .ok_or("expected a list `keys`")?;
-    let mut usable = Vec::new();
-    for key in keys {
-        if let Some(key) = jwk(key, allowed)? {
-            usable.push(key);
-        }
-    }
-    Ok(usable)
-}
-
-fn jwk(value: &Value, allowed: &BTreeSet<Algorithm>) -> Result<Option<Key>, String> {
-    let kid = value.get("kid").and_then(Value::as_str).map(str::to_owned);
-    let name = kid.as_deref().unwrap_or("without kid");
-    if value.get("kty").and_then(Value::as_str) == Some("oct") {
-        return Err(format!(
-            "the key `{name}` is symmetric: expected public keys only"
-        ));
-    }
-    if ["d", "p", "q", "dp", "dq", "qi", "k"]
-        .iter()
-        .any(|member| value.get(member).is_some())
-    {
-        return Err(format!(
-            "the key `{name}` is private: expected public keys only"
-        ));
-    }
-    let Ok(jwk) = serde_json::from_value::<Jwk>(value.clone()) else {
-        return Ok(None);
-    };
-    let signs = !matches!(
-        &jwk.common.public_key_use,
-        Some(PublicKeyUse::Encryption | PublicKeyUse::Other(_))
-    );
-    let operations = value.get("key_ops").and_then(Value::as_array);
-    let verifies = operations.is_none_or(|operations| operations.iter().any(|one| one == "verify"));
-    if !signs || !verifies {
-        return Ok(None);
-    }
-    let mut algorithms = fitting(&jwk.algorithm);
-    if let Some(alg) = value.get("alg").and_then(Value::as_str) {
-        let only = jws::known_algorithm(alg);
-        algorithms.retain(|algorithm| Some(*algorithm) == only);
-    }
-    algorithms.retain(|algorithm| allowed.contains(algorithm));
-    let Some(first) = algorithms.first() else {
-        return Ok(None);
-    };
-    let key = DecodingKey::from_jwk(&jwk).map_err(|error| format!("the key `{name}`: {error}"))?;
-    check_key(&key, *first).map_err(|message| format!("the key `{name}`: {message}"))?;
-    Ok(Some(Key {
-        kid,
-        algorithms,
-        key,
-    }))
-}
-
-/// The algorithms that fit a key's type and curve.
-#[expect(
-    clippy::wildcard_enum_match_arm,
-    reason = "the crate's enum is not exhaustive; unknown fits nothing"
-)]
-fn fitting(parameters: &AlgorithmParameters) -> BTreeSet<Algorithm> {
-    match parameters {
-        AlgorithmParameters::RSA(_) => BTreeSet::from(RSA),
-        AlgorithmParameters::EllipticCurve(key) => match key.curve {
-            EllipticCurve::P256 => BTreeSet::from([Algorithm::Es256]),
-            EllipticCurve::P384 => BTreeSet::from([Algorithm::Es384]),
-            _ => BTreeSet::new(),
-        },
-        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
-            BTreeSet::from([Algorithm::EdDsa])
-        }
-        _ => BTreeSet::new(),
-    }
-}
-
-const RSA: [Algorithm; 4] = [
-    Algorithm::Rs256,
-    Algorithm::Rs384,
-    Algorithm::Rs512,
-    Algorithm::Ps256,
-];
-
-/// That something can be verified with a key: if not, that must not be found out request by
-/// request. All algorithms of a key need the same of it.
-fn check_key(key: &DecodingKey, algorithm: Algorithm) -> Result<(), String> {
-    let point = |curve: &'static dyn VerificationAlgorithm| {
-        key.try_get_as_bytes()
-            .ok()
-            .and_then(|point| ParsedPublicKey::new(curve, point).ok())
-            .map(|_key| ())
-            .ok_or_else(|| "expected a point on the algorithm's curve".to_owned())
-    };
-    match algorithm {
-        Algorithm::Rs256 | Algorithm::Rs384 | Algorithm::Rs512 | Algorithm::Ps256 => check_rsa(key),
-        Algorithm::Es256 => point(&ECDSA_P256_SHA256_FIXED),
-        Algorithm::Es384 => point(&ECDSA_P384_SHA384_FIXED),
-        Algorithm::EdDsa => point(&ED25519),
-        Algorithm::Hs256 => Ok(()),
-    }
-}
-
-fn check_rsa(key: &DecodingKey) -> Result<(), String> {
-    let components = match key.kind() {
-        DecodingKeyKind::RsaModulusExponent { n, e } => RsaPublicKeyComponents {
-            n: n.clone(),
-            e: e.clone(),
-        },
-        DecodingKeyKind::SecretOrDer(der) => {
-            let public = aws_lc_rs::rsa::PublicKey::from_der(der)
-                .map_err(|_no_key| "expected an RSA public key of 2048 to 8192 bits".to_owned())?;
-            RsaPublicKeyComponents::from(&public)
-        }
-    };
-    let bytes = without_zeros(&components.n).len();
-    if !RSA_MODULUS_BYTES.contains(&bytes) {
-        return Err(format!(
-            "an RSA modulus of {} bits: expected 2048 to 8192",
-            bytes * 8
-        ));
-    }
-    let exponent = without_zeros(&components.e);
-    let fits = exponent != [1] && exponent.last().is_some_and(|byte| byte % 2 == 1);
-    let parsed = components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256);
-    if fits && parsed.is_ok() {
-        Ok(())
-    } else {
-        Err("expected an RSA modulus and an odd exponent above 1".to_owned())
-    }
-}
-
-/// The digits of a number that count.
-fn without_zeros(number: &[u8]) -> &[u8] {
-    let zeros = number.iter().take_while(|byte| **byte == 0).count();
-    number.get(zeros..).unwrap_or_default()
-}
-
-/// A public key in PEM (`BEGIN PUBLIC KEY`, RFC 7468 section 13; PKCS#1 for RSA).
-fn pem(text: &str, kid: Option<String>, allowed: &BTreeSet<Algorithm>) -> Result<Key, String> {
-    if text.contains("PRIVATE KEY") {
-        return Err("a private key: expected a public key".to_owned());
-    }
-    let key = DecodingKey::from_rsa_pem(text.as_bytes())
-        .or_else(|_not_rsa| DecodingKey::from_ec_pem(text.as_bytes()))
-        .or_else(|_not_ec| DecodingKey::from_ed_pem(text.as_bytes()))
-        .map_err(|_no_key| "expected an RSA, EC or Ed25519 public key in PEM".to_owned())?;
-    let mut algorithms = match (key.family(), key.try_get_as_bytes().map(<[u8]>::len)) {
-        (AlgorithmFamily::Rsa, _) => BTreeSet::from(RSA),
-        // An uncompressed point: one byte and two coordinates.
-        (AlgorithmFamily::Ec, Ok(65)) => BTreeSet::from([Algorithm::Es256]),
-        (AlgorithmFamily::Ec, Ok(97)) => BTreeSet::from([Algorithm::Es384]),
-        (AlgorithmFamily::Ed, _) => BTreeSet::from([Algorithm::EdDsa]),
-        (AlgorithmFamily::Ec | AlgorithmFamily::Hmac, _) => BTreeSet::new(),
-    };
-    algorithms.retain(|algorithm| allowed.contains(algorithm));
-    let first = algorithms
-        .first()
-        .ok_or("expected a key that fits one of `algorithms`")?;
-    check_key(&key, *first)?;
-    Ok(Key {
-        kid,
-        algorithms,
-        key,
-    })
 }

@@ -11,6 +11,7 @@ mod credential;
 mod json;
 mod jws;
 mod keys;
+mod public_key;
 
 pub use claims::TokenError;
 pub use credential::{Carrier, CredentialError};

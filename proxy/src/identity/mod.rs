@@ -8,13 +8,14 @@
 //! Does not: touch hop-by-hop headers (Pingora's request policy does, before this).
 
 mod assertion;
+mod strip;
 
 pub use assertion::{AssertionError, Signer};
+pub use strip::strip_answer;
 
 use std::fmt::Write as _;
 
-use http::header::HOST;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method};
 use ipnet::IpNet;
 use pingora::http::RequestHeader;
 use std::net::IpAddr;
@@ -23,6 +24,7 @@ use crate::authn::{Authenticator, Carrier};
 use crate::authz::{Grant, Subject};
 use crate::clearance::Clearance;
 use sidegate_policy::{Policy, UnixMicros};
+use strip::Stripper;
 
 /// The subject's id.
 pub const SUBJECT: HeaderName = HeaderName::from_static("x-sidegate-subject");
@@ -39,46 +41,15 @@ pub const ASSERTION: HeaderName = HeaderName::from_static("x-sidegate-assertion"
 /// `<action> <kind>:<id>`, only where a rule was decided for that resource.
 pub const AUTHORIZED: HeaderName = HeaderName::from_static("x-sidegate-authorized");
 
-/// Every header of ours begins like this, once folded.
-const PREFIX: &str = "x-sidegate";
 /// The longest value that is set, in bytes.
 const MAX_VALUE_BYTES: usize = 4096;
-
-/// Headers that some applications obey instead of the request line. What was decided on is what
-/// is forwarded, so nobody may send them, not even a trusted proxy.
-const OVERRIDES: [&str; 9] = [
-    "x-http-method-override",
-    "x-http-method",
-    "x-method-override",
-    "x-original-url",
-    "x-original-uri",
-    "x-rewrite-url",
-    "x-forwarded-uri",
-    "x-forwarded-path",
-    "x-forwarded-method",
-];
-/// Statements about the client that only a trusted proxy may make. A `-` at the end is a prefix.
-const STATEMENTS: [&str; 10] = [
-    "x-forwarded-",
-    "forwarded",
-    "x-real-ip",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "true-client-ip",
-    "x-original-",
-    "x-envoy-",
-    "x-client-cert-",
-    "proxy",
-];
 
 /// Writes identity into requests. Built once.
 #[derive(Debug)]
 pub struct Identity {
     signer: Option<Signer>,
     carriers: Vec<(Carrier, bool)>,
-    /// The carriers' headers, and their names folded.
-    credentials: Vec<(HeaderName, String)>,
-    trusted_proxies: Vec<IpNet>,
+    stripper: Stripper,
 }
 
 /// The headers of one request, built once and set on every try.
@@ -107,14 +78,10 @@ impl Identity {
         let carriers = authenticator
             .carriers()
             .map(|(carrier, forward)| (carrier.clone(), forward));
-        let credentials = authenticator
-            .headers()
-            .map(|name| (name.clone(), fold(name.as_str())));
         Self {
             signer,
             carriers: carriers.collect(),
-            credentials: credentials.collect(),
-            trusted_proxies,
+            stripper: Stripper::new(authenticator.headers(), trusted_proxies),
         }
     }
 
@@ -198,47 +165,15 @@ impl Identity {
         subject: Option<&Subject>,
         peer: Option<IpAddr>,
     ) -> pingora::Result<()> {
-        let trusted = peer.is_some_and(|peer| self.trusts(peer));
-        self.strip(request, trusted);
+        self.stripper.strip(request, peer);
         self.strip_credentials(request, subject)?;
         if let Some(peer) = peer {
-            forwarded(request, peer)?;
+            strip::forwarded(request, peer)?;
         }
         for (name, value) in &headers.0 {
             request.insert_header(name.clone(), value.clone())?;
         }
         Ok(())
-    }
-
-    /// Whether a peer's statements about the client are believed.
-    #[must_use]
-    pub fn trusts(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.trusted_proxies
-            .iter()
-            .any(|network| network.contains(&peer))
-    }
-
-    /// Removes our own headers, what `trusted` does not cover, and other spellings of the headers
-    /// in which credentials travel: nobody verifies what is in them.
-    ///
-    /// A trusted proxy vouches for the names that it knows. It passes on its client's other
-    /// spellings of them, which nobody may send.
-    fn strip(&self, request: &mut RequestHeader, trusted: bool) {
-        let strips = |name: &HeaderName| {
-            let folded = fold(name.as_str());
-            let vouched = trusted && name.as_str() == folded;
-            is_ours(&folded)
-                || OVERRIDES.contains(&&*folded)
-                || (!vouched && is_statement(&folded))
-                || (self.credentials.iter().any(|(_, known)| *known == folded)
-                    && !self.credentials.iter().any(|(known, _)| known == name))
-        };
-        let keys = request.headers.keys();
-        let names: Vec<HeaderName> = keys.filter(|name| strips(name)).cloned().collect();
-        for name in names {
-            request.remove_header(&name);
-        }
     }
 
     /// Removes the credentials that the application may not see: those of an issuer whose tokens
@@ -301,44 +236,6 @@ impl Headers {
     }
 }
 
-/// Removes our own headers from an answer of the application.
-pub fn strip_answer(headers: &HeaderMap) -> Vec<HeaderName> {
-    headers
-        .keys()
-        .filter(|name| is_ours(&fold(name.as_str())))
-        .cloned()
-        .collect()
-}
-
-fn is_ours(folded: &str) -> bool {
-    folded
-        .strip_prefix(PREFIX)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
-}
-
-fn is_statement(folded: &str) -> bool {
-    STATEMENTS
-        .iter()
-        .any(|known| *known == folded || (known.ends_with('-') && folded.starts_with(known)))
-}
-
-/// A header's name as a CGI-like application may see it: without case, every run of other
-/// characters one `-`, without a leading `http-` (attacks.md B, R1).
-fn fold(name: &str) -> String {
-    let mut folded = String::with_capacity(name.len());
-    for character in name.chars() {
-        if character.is_ascii_alphanumeric() {
-            folded.push(character.to_ascii_lowercase());
-        } else if !folded.ends_with('-') && !folded.is_empty() {
-            folded.push('-');
-        }
-    }
-    while let Some(rest) = folded.strip_prefix("http-") {
-        folded = rest.to_owned();
-    }
-    folded.trim_end_matches('-').to_owned()
-}
-
 /// Percent-encodes what a header value, or an item of a list, cannot hold: also white space at its
 /// ends, which its reader cuts off (RFC 9110 section 5.5), so that `root ` would become `root`.
 fn encode(text: &str, in_list: bool) -> String {
@@ -357,31 +254,6 @@ fn encode(text: &str, in_list: bool) -> String {
         }
     }
     encoded
-}
-
-/// Adds this hop to what trusted proxies said (or to nothing).
-fn forwarded(request: &mut RequestHeader, peer: IpAddr) -> pingora::Result<()> {
-    const FOR: &str = "x-forwarded-for";
-    const PROTO: &str = "x-forwarded-proto";
-    const FORWARDED_HOST: &str = "x-forwarded-host";
-    let mut hops: Vec<String> = request
-        .headers
-        .get_all(FOR)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .map(str::to_owned)
-        .collect();
-    hops.push(peer.to_canonical().to_string());
-    request.insert_header(FOR, hops.join(", "))?;
-    if !request.headers.contains_key(PROTO) {
-        request.insert_header(PROTO, "http")?;
-    }
-    if !request.headers.contains_key(FORWARDED_HOST)
-        && let Some(host) = request.headers.get(HOST).cloned()
-    {
-        request.insert_header(FORWARDED_HOST, host)?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -290,6 +290,11 @@ async fn a_resource_in_query_or_header_is_named_exactly_once() {
         admit(&pipeline, "/by-header", &twice).await.unwrap_err(),
         Rejection::UnnamedResource
     );
+    let alias = [credential, ("x-generation", mine), ("x_generation", YOURS)];
+    assert_eq!(
+        admit(&pipeline, "/by-header", &alias).await.unwrap_err(),
+        Rejection::UnnamedResource
+    );
     assert_eq!(
         admit(&pipeline, "/by-header", &[credential])
             .await

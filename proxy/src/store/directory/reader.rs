@@ -1,222 +1,29 @@
-//! The embedded store's data: a YAML directory of users, teams, memberships, projects, resources.
-//!
-//! Promise: a [`Directory`] is a complete reading of one text: a row that cannot be understood, an
-//! unknown key, a repeated id refuse the whole text. The sections and columns are those of the
-//! contract views (DESIGN §3). A row that mentions an id without a row of its own is kept, grants
-//! nothing through it, and is listed in [`Directory::dangling`].
+//! From a text's rows to indexed facts, one section after the other.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
 use sidegate_policy::{
-    Id, IdType, MembershipRow, Policy, ProjectRow, ResourceRow, SubjectRow, UnixMicros, team_of,
+    Id, IdType, MembershipRow, Policy, ProjectRow, ResourceRow, SubjectRow, UnixMicros,
 };
 
-use super::{Answer, Question};
+use super::text::{IdText, MembershipText, ProjectText, ResourceText, TeamText, UserText};
+use super::{Directory, DirectoryError};
 
 /// The kinds that have sections of their own.
 const OWN_SECTIONS: [&str; 3] = ["project", "team", "user"];
 
-/// The rows of one text, indexed.
-#[derive(Debug)]
-pub struct Directory {
-    subjects: HashMap<Id, Arc<SubjectRow>>,
-    memberships: HashMap<(Id, Id), Arc<MembershipRow>>,
-    projects: HashMap<Id, Arc<ProjectRow>>,
-    resources: HashMap<String, HashMap<Id, Arc<ResourceRow>>>,
-    dangling: Vec<String>,
-    rows: usize,
-}
-
-/// Why a text is not a directory.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DirectoryError {
-    /// It is not YAML of this shape. The message names line and column where they are known.
-    #[error("{0}")]
-    Syntax(String),
-    /// A value is not what its column holds.
-    #[error("{place}: `{value}`: expected {expected}")]
-    Value {
-        /// Where: section, position, column.
-        place: String,
-        /// What is there.
-        value: String,
-        /// What should be.
-        expected: String,
-    },
-    /// Two rows have the same key.
-    #[error("{place}: there is already a row for `{value}`")]
-    Repeated {
-        /// Where: section, position.
-        place: String,
-        /// The key.
-        value: String,
-    },
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Text {
-    users: Vec<UserText>,
-    #[serde(default)]
-    teams: Vec<TeamText>,
-    #[serde(default)]
-    memberships: Vec<MembershipText>,
-    #[serde(default)]
-    projects: Vec<ProjectText>,
-    #[serde(default)]
-    resources: Vec<ResourceText>,
-}
-
-/// An id may be written as text or, where ids are numbers, as a number.
-#[derive(Deserialize, Clone)]
-#[serde(untagged)]
-enum IdText {
-    Text(String),
-    Number(i64),
-}
-
-impl fmt::Display for IdText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Text(text) => f.write_str(text),
-            Self::Number(number) => number.fmt(f),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct UserText {
-    id: IdText,
-    active: bool,
-    #[serde(default)]
-    roles: Vec<Arc<str>>,
-    /// For the reader.
-    #[serde(default, rename = "name")]
-    _name: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TeamText {
-    id: IdText,
-    /// For the reader.
-    #[serde(default, rename = "name")]
-    _name: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MembershipText {
-    team_id: IdText,
-    user_id: IdText,
-    role: Arc<str>,
-    #[serde(default)]
-    expires_at: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ProjectText {
-    id: IdText,
-    #[serde(default)]
-    owner_id: Option<IdText>,
-    #[serde(default)]
-    team_id: Option<IdText>,
-    #[serde(default)]
-    visibility: Option<Arc<str>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ResourceText {
-    kind: String,
-    id: IdText,
-    #[serde(default)]
-    owner_id: Option<IdText>,
-    #[serde(default)]
-    project_id: Option<IdText>,
-    #[serde(default)]
-    team_id: Option<IdText>,
-    #[serde(default)]
-    status: Option<Arc<str>>,
-}
-
-impl Directory {
-    /// Parses a text with the id types of a policy.
-    ///
-    /// # Errors
-    /// When any part of the text cannot be understood.
-    pub fn parse(text: &str, policy: &Policy) -> Result<Self, DirectoryError> {
-        let text: Text = serde_yaml::from_str(text)
-            .map_err(|error| DirectoryError::Syntax(error.to_string()))?;
-        let mut reader = Reader::new(policy);
-        reader.directory.rows = text.users.len()
-            + text.teams.len()
-            + text.memberships.len()
-            + text.projects.len()
-            + text.resources.len();
-        reader.users(&text.users)?;
-        reader.teams(&text.teams)?;
-        reader.memberships(&text.memberships)?;
-        reader.projects(&text.projects)?;
-        reader.resources(&text.resources)?;
-        Ok(reader.finish())
-    }
-
-    /// The rows that a question is about.
-    #[must_use]
-    pub fn answer(&self, question: &Question<'_>) -> Answer {
-        let resource = question
-            .resource
-            .and_then(|(kind, id)| self.resources.get(kind).and_then(|rows| rows.get(id)))
-            .cloned();
-        let project = resource
-            .as_ref()
-            .and_then(|row| row.project.as_ref())
-            .and_then(|id| self.projects.get(id))
-            .cloned();
-        let team = resource
-            .as_ref()
-            .and_then(|row| team_of(row, project.as_deref()))
-            .cloned();
-        let membership = team
-            .and_then(|team| self.memberships.get(&(team, question.subject.clone())))
-            .cloned();
-        Answer {
-            subject: self.subjects.get(question.subject).cloned(),
-            resource,
-            project,
-            membership,
-        }
-    }
-
-    /// Ids that rows mention and that have no row, as sentences for `sidegate check`.
-    #[must_use]
-    pub fn dangling(&self) -> &[String] {
-        &self.dangling
-    }
-
-    /// How many rows the text has.
-    #[must_use]
-    pub const fn rows(&self) -> usize {
-        self.rows
-    }
-}
-
-struct Reader<'p> {
+/// Reads the sections of one text into a [`Directory`].
+pub(super) struct Reader<'p> {
     policy: &'p Policy,
-    directory: Directory,
+    pub(super) directory: Directory,
     teams: HashSet<Id>,
     /// Column, section it points to, id.
     mentioned: Vec<(String, &'static str, Id)>,
 }
 
 impl<'p> Reader<'p> {
-    fn new(policy: &'p Policy) -> Self {
+    pub(super) fn new(policy: &'p Policy) -> Self {
         let directory = Directory {
             subjects: HashMap::new(),
             memberships: HashMap::new(),
@@ -233,7 +40,7 @@ impl<'p> Reader<'p> {
         }
     }
 
-    fn users(&mut self, rows: &[UserText]) -> Result<(), DirectoryError> {
+    pub(super) fn users(&mut self, rows: &[UserText]) -> Result<(), DirectoryError> {
         for (at, row) in rows.iter().enumerate() {
             let place = format!("users[{at}]");
             let id = self.id(&format!("{place}.id"), self.policy.subject_id(), &row.id)?;
@@ -258,7 +65,7 @@ impl<'p> Reader<'p> {
         Ok(())
     }
 
-    fn teams(&mut self, rows: &[TeamText]) -> Result<(), DirectoryError> {
+    pub(super) fn teams(&mut self, rows: &[TeamText]) -> Result<(), DirectoryError> {
         for (at, row) in rows.iter().enumerate() {
             let place = format!("teams[{at}]");
             let id = self.id(&format!("{place}.id"), self.kind_type("team"), &row.id)?;
@@ -274,7 +81,7 @@ impl<'p> Reader<'p> {
         Ok(())
     }
 
-    fn memberships(&mut self, rows: &[MembershipText]) -> Result<(), DirectoryError> {
+    pub(super) fn memberships(&mut self, rows: &[MembershipText]) -> Result<(), DirectoryError> {
         for (at, row) in rows.iter().enumerate() {
             let place = format!("memberships[{at}]");
             let team = self.mention(&place, "team_id", "teams", Some(&row.team_id))?;
@@ -302,7 +109,7 @@ impl<'p> Reader<'p> {
         Ok(())
     }
 
-    fn projects(&mut self, rows: &[ProjectText]) -> Result<(), DirectoryError> {
+    pub(super) fn projects(&mut self, rows: &[ProjectText]) -> Result<(), DirectoryError> {
         for (at, row) in rows.iter().enumerate() {
             let place = format!("projects[{at}]");
             let id = self.id(&format!("{place}.id"), self.kind_type("project"), &row.id)?;
@@ -331,7 +138,7 @@ impl<'p> Reader<'p> {
         Ok(())
     }
 
-    fn resources(&mut self, rows: &[ResourceText]) -> Result<(), DirectoryError> {
+    pub(super) fn resources(&mut self, rows: &[ResourceText]) -> Result<(), DirectoryError> {
         for (at, row) in rows.iter().enumerate() {
             let place = format!("resources[{at}]");
             let kind = self
@@ -359,7 +166,7 @@ impl<'p> Reader<'p> {
         Ok(())
     }
 
-    fn finish(mut self) -> Directory {
+    pub(super) fn finish(mut self) -> Directory {
         let known = |section: &str, id: &Id| match section {
             "users" => self.directory.subjects.contains_key(id),
             "teams" => self.teams.contains(id),
