@@ -12,6 +12,7 @@ mod expand;
 mod locate;
 mod parse;
 mod raw;
+mod redact;
 mod schema;
 mod secret;
 pub mod settings;
@@ -25,9 +26,10 @@ pub use schema::schema;
 pub use secret::Secret;
 pub use settings::{
     AccessSettings, AdminSettings, Algorithm, AssertionAlgorithm, AssertionSettings, Bind,
-    ClaimSettings, CorsSettings, CredentialSource, IdSource, IdType, IdentitySettings,
-    IssuerSettings, KeySource, KindSettings, LimitSettings, PolicySettings, Preflight,
-    RouteSettings, ServerSettings, Settings, StoreSettings, UnknownSubject, UpstreamSettings,
+    ClaimSettings, CorsSettings, CredentialSource, Endpoint, HealthCheckSettings, IdSource, IdType,
+    IdentitySettings, IssuerSettings, KeySource, KindSettings, LimitSettings, PolicySettings,
+    Preflight, RemoteKeyKind, RemoteKeySettings, RouteSettings, ServerSettings, Settings,
+    StoreSettings, UnknownSubject, UpstreamSettings,
 };
 
 use locate::{Finding, Locator};
@@ -70,9 +72,11 @@ pub fn parse(text: &str, file: &Path, env: &dyn Env) -> Result<Settings, ConfigE
         )
     };
     let mut document = raw::document(text).map_err(|problem| invalid(vec![problem]))?;
+    // Before the environment is in it, so that a variable's value cannot be shown.
+    let redacted = redact::redacted(&document);
     expand::expand(&mut document, env).map_err(locate)?;
     let raw = raw::shape(document).map_err(|finding| locate(vec![finding]))?;
-    parse::settings(raw, file).map_err(locate)
+    parse::settings(raw, redacted, file).map_err(locate)
 }
 
 #[cfg(test)]

@@ -5,32 +5,41 @@
 //! reach the settings. Rules between sections are here; rules within one are in its own file.
 
 mod cors;
+mod header;
 mod identity;
 mod issuer;
 mod key;
+mod own;
 mod policy;
+mod remote;
 mod report;
 mod route;
 mod server;
 mod source;
 mod upstream;
+mod url;
 mod value;
 
 use std::path::Path;
+
+use serde_json::Value;
 
 use crate::locate::{Finding, YamlPath};
 use crate::raw::Raw;
 use crate::settings::{CredentialSource, Settings};
 use report::Report;
 
-/// Checks everything that was written. `file` is the configuration's own path.
-pub(crate) fn settings(raw: Raw, file: &Path) -> Result<Settings, Vec<Finding>> {
+/// Checks everything that was written. `redacted` may be shown; `file` is the configuration's own
+/// path.
+pub(crate) fn settings(raw: Raw, redacted: Value, file: &Path) -> Result<Settings, Vec<Finding>> {
     let mut report = Report::new(file);
     match sections(raw, &mut report) {
         Some(mut settings) if report.findings.is_empty() => {
             notes(&settings, &mut report);
             settings.insecure = report.insecure;
             settings.notes = report.notes;
+            settings.files = report.files;
+            settings.redacted = redacted;
             Ok(settings)
         }
         Some(_) | None => Err(report.findings),
@@ -46,17 +55,31 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     );
     let no_issuers = report.insecure(&root, "insecure_no_issuers", raw.insecure_no_issuers);
     let no_routes = report.insecure(&root, "insecure_no_routes", raw.insecure_no_routes);
+    let public_everything = report.insecure(
+        &root,
+        "insecure_public_everything",
+        raw.insecure_public_everything,
+    );
 
     let listen = server::listen(raw.listen, report);
     let admin = server::admin(raw.admin, listen, report);
     let server = server::server(&raw.server, report);
-    let upstream = upstream::upstream(&raw.upstream, report);
+    let admin_listen = admin.as_ref().map(|admin| admin.listen);
+    own::instances(&raw.upstream, listen, admin_listen, report);
+    let upstream = upstream::upstream(raw.upstream, report);
     let trusted_proxies = server::trusted_proxies(&raw.trusted_proxies, every_proxy, report);
     let limits = server::limits(&raw.limits, report);
     let issuers = issuer::issuers(raw.issuers, no_issuers, report);
     let store = server::store(raw.store, report);
     let policy = policy::policy(raw.policy, report);
-    let routes = route::routes(raw.routes, no_routes, policy.as_ref(), report);
+    let referred = route::Referred {
+        policy: policy.as_ref(),
+        upstream: upstream.as_ref(),
+    };
+    if !public_everything {
+        route::public_everything(&raw.routes, report);
+    }
+    let routes = route::routes(raw.routes, no_routes, &referred, report);
     let cors = cors::cors(raw.cors, report);
     let identity = identity::identity(raw.identity, report);
 
@@ -75,6 +98,8 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
         identity: identity?,
         insecure: Vec::new(),
         notes: Vec::new(),
+        files: Vec::new(),
+        redacted: Value::Null,
     })
 }
 
@@ -95,6 +120,12 @@ fn notes(settings: &Settings, report: &mut Report) {
                 issuer.issuer
             ));
         }
+    }
+    if settings.issuers.len() > 1 {
+        report.note(
+            "issuers: all of them share one namespace of subjects, so each may name any subject"
+                .to_owned(),
+        );
     }
     route::ungranted(settings, report);
 }

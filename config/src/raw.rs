@@ -11,6 +11,7 @@ mod policy;
 mod route;
 mod scalar;
 mod section;
+mod upstream;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -22,8 +23,9 @@ pub(crate) use route::{Access, Route, RouteResource, UnknownSubjectName};
 pub(crate) use scalar::{DurationText, Lenient};
 pub(crate) use section::{
     Admin, Assertion, AssertionAlgorithmName, BindName, Cors, Identity, Limits, PreflightName,
-    Server, Store, Upstream,
+    Server, Store,
 };
+pub(crate) use upstream::{HealthCheck, Upstream};
 
 use crate::error::Problem;
 use crate::locate::{Aim, Finding, YamlPath};
@@ -59,6 +61,10 @@ pub(crate) struct Raw {
     /// Accept a configuration without routes: every request is refused. Default: false.
     #[serde(default)]
     pub(crate) insecure_no_routes: Lenient<bool>,
+    /// Accept a public route whose path is a rest at the root, such as `/{*rest}`: whatever no
+    /// other route names is then public. Default: false.
+    #[serde(default)]
+    pub(crate) insecure_public_everything: Lenient<bool>,
     /// Bounds on the time and size of one request.
     #[serde(default)]
     pub(crate) limits: Limits,

@@ -5,13 +5,24 @@
 //! `${ENV}` left, no route without a rule. It does not know what a policy decides, nor whether a
 //! key file holds a usable key: the proxy parses those when it starts and when `check` runs.
 
+mod issuer;
+mod route;
+mod upstream;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::{HeaderName, Method};
+use http::HeaderName;
 use ipnet::IpNet;
+
+pub use issuer::{
+    Algorithm, ClaimSettings, CredentialSource, IssuerSettings, KeySource, RemoteKeyKind,
+    RemoteKeySettings,
+};
+pub use route::{AccessSettings, IdSource, RouteSettings, UnknownSubject};
+pub use upstream::{Endpoint, HealthCheckSettings, UpstreamSettings};
 
 use crate::secret::Secret;
 
@@ -46,6 +57,11 @@ pub struct Settings {
     pub insecure: Vec<String>,
     /// What is allowed but worth a second look, for `sidegate check`.
     pub notes: Vec<String>,
+    /// Every file that these settings were read from: the configuration and its `file:` secrets.
+    pub files: Vec<PathBuf>,
+    /// The document as it was written, before `${…}` was filled in, with every secret and the user
+    /// information and query of every URL replaced by `***`: what may be shown.
+    pub redacted: serde_json::Value,
 }
 
 /// The admin listener: health, metrics, explain, the assertion's public keys.
@@ -67,23 +83,6 @@ pub struct ServerSettings {
     pub shutdown_grace: Duration,
 }
 
-/// The application behind Sidegate.
-#[derive(Debug)]
-pub struct UpstreamSettings {
-    /// Host name or address of the application.
-    pub host: String,
-    /// Its port.
-    pub port: u16,
-    /// Bound on connecting, 1 ms..=60 s.
-    pub connect_timeout: Duration,
-    /// Bound on each read from the application, 1 ms..=1 h.
-    pub read_timeout: Duration,
-    /// Bound on each write to the application, 1 ms..=1 h.
-    pub write_timeout: Duration,
-    /// How long an idle connection is kept, 0..=1 h; below the application's own.
-    pub idle_timeout: Duration,
-}
-
 /// Bounds on one request.
 #[derive(Debug)]
 pub struct LimitSettings {
@@ -94,98 +93,12 @@ pub struct LimitSettings {
     /// How long the unread body of a refused request is drained before the connection is closed,
     /// 0..=60 s.
     pub drain_timeout: Duration,
+    /// Bound on each read of a request's body, 1 s..=1 h.
+    pub read_timeout: Duration,
+    /// Bound on each write of an answer to a client that does not read, 1 s..=1 h.
+    pub write_timeout: Duration,
     /// The longest token that is looked at, in bytes, 64..=65,536.
     pub max_token_bytes: usize,
-}
-
-/// A party whose tokens are accepted.
-#[derive(Debug)]
-pub struct IssuerSettings {
-    /// The exact value of `iss`. Unique among the issuers.
-    pub issuer: String,
-    /// Accepted values of `aud`; a token needs one of them. Empty only with
-    /// `insecure_any_audience`.
-    pub audiences: BTreeSet<String>,
-    /// The algorithms that its keys may be used with. Never empty.
-    pub algorithms: BTreeSet<Algorithm>,
-    /// Where its keys are. Never empty.
-    pub keys: Vec<KeySource>,
-    /// Where its tokens may be found in a request. Never empty.
-    pub sources: Vec<CredentialSource>,
-    /// Whether the application sees the token.
-    pub forward: bool,
-    /// Tolerance for the difference of two clocks, 0..=5 min.
-    pub leeway: Duration,
-    /// The longest `exp - iat` that is accepted, 1 s..=365 d.
-    pub max_lifetime: Duration,
-    /// Accepted values of the header's `typ`, compared without case; empty: any or none.
-    pub token_types: BTreeSet<String>,
-    /// Which claims mean what.
-    pub claims: ClaimSettings,
-}
-
-/// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Algorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384.
-    Rs384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512.
-    Rs512,
-    /// RSASSA-PSS with SHA-256.
-    Ps256,
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// ECDSA on P-384 with SHA-384.
-    Es384,
-    /// Ed25519.
-    EdDsa,
-    /// HMAC with SHA-256.
-    Hs256,
-}
-
-/// Where the keys of an issuer are.
-#[derive(Debug)]
-pub enum KeySource {
-    /// A JSON Web Key Set (RFC 7517 §5) in a file.
-    JwksFile(PathBuf),
-    /// A public key or certificate-less PEM file, and the `kid` it answers to (any, if `None`).
-    PemFile {
-        /// The file.
-        path: PathBuf,
-        /// Its key id.
-        kid: Option<String>,
-    },
-    /// A shared secret for HS256, at least 32 bytes unless `insecure_short_secret`.
-    Secret {
-        /// The secret's bytes.
-        secret: Secret,
-        /// Its key id.
-        kid: Option<String>,
-    },
-}
-
-/// Where a credential may be found in a request. Never in the query.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CredentialSource {
-    /// `Authorization: Bearer …` (RFC 6750 §2.1).
-    Bearer,
-    /// A header of its own that holds the bare token.
-    Header(HeaderName),
-    /// A cookie of this name; unsafe methods and WebSocket then need an allowed `Origin`.
-    Cookie(String),
-    /// A `Sec-WebSocket-Protocol` entry that begins with this prefix.
-    WebSocketProtocol(String),
-}
-
-/// Which claims mean what. A path is a list of member names from the top of the claims.
-#[derive(Debug)]
-pub struct ClaimSettings {
-    /// The subject's id, by default `sub`.
-    pub subject: Vec<String>,
-    /// The subject's roles, if they come from the token.
-    pub roles: Option<Vec<String>>,
 }
 
 /// Where facts come from.
@@ -235,62 +148,6 @@ pub struct KindSettings {
     pub roles: Option<BTreeMap<String, BTreeSet<String>>>,
     /// If given, a resource in any other status is refused to everybody.
     pub statuses: Option<BTreeSet<String>>,
-}
-
-/// One rule: what is asked, and what must hold.
-#[derive(Debug)]
-pub struct RouteSettings {
-    /// Its name in metrics, logs and `explain`. Unique.
-    pub id: String,
-    /// Its methods. Never empty. `HEAD` follows `GET` where no route names it.
-    pub methods: Vec<Method>,
-    /// Its path template, unparsed: `/api/generations/{id:uuid}`.
-    pub path: String,
-    /// What must hold.
-    pub access: AccessSettings,
-    /// Answer 404 instead of 403 when the decision is a denial.
-    pub hide_denied: bool,
-}
-
-/// What must hold for a request on a route.
-#[derive(Debug)]
-pub enum AccessSettings {
-    /// Nothing: no credential is looked at and no identity is passed on.
-    Public,
-    /// A verified subject.
-    Authenticated {
-        /// Whether a subject without a row is let through (sign-up).
-        unknown_subject: UnknownSubject,
-    },
-    /// A verified subject that may do `action` on the resource.
-    Resource {
-        /// The action's name.
-        action: String,
-        /// The resource's kind, one of `policy.kinds`.
-        kind: String,
-        /// Where the resource's id is.
-        id: IdSource,
-    },
-}
-
-/// What happens to a subject that has no row in the application's tables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UnknownSubject {
-    /// Refused.
-    Deny,
-    /// Let through.
-    Allow,
-}
-
-/// Where a resource's id is in a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum IdSource {
-    /// A parameter of the path template.
-    Path(String),
-    /// A query parameter, present exactly once.
-    Query(String),
-    /// A header, present exactly once.
-    Header(HeaderName),
 }
 
 /// Cross-origin requests (Fetch standard, "CORS protocol").

@@ -1,10 +1,13 @@
 //! Whole configurations: what is refused, where, and what is accepted.
 //!
-//! Every test changes one piece of the same small configuration. The two files below differ in
-//! what they are about: the document, or the rules of its sections.
+//! Every test changes one piece of the same small configuration. The files below differ in what
+//! they are about: the document, what is kept of it, or the rules of its sections.
 
 mod document;
+mod kept;
+mod keys;
 mod rules;
+mod upstream;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -78,7 +78,7 @@ impl Finding {
     }
 }
 
-/// What every check found. All of them are always evaluated, so that a decision says the same
+/// What every check found. If one is evaluated, all of them are, so that a decision says the same
 /// however its facts were come by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checks {
@@ -93,14 +93,6 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// The checks of a decision that ended before any was made.
-    pub const NONE: Self = Self {
-        ownership: Finding::Nothing,
-        team_access: Finding::Nothing,
-        project_visibility: Finding::Nothing,
-        subject_role: Finding::Nothing,
-    };
-
     /// Every check with its finding, in order.
     #[must_use]
     pub const fn all(&self) -> [(Check, Finding); 4] {
@@ -192,7 +184,7 @@ impl Reason {
 #[must_use]
 pub struct Decision {
     pub(crate) reason: Reason,
-    pub(crate) checks: Checks,
+    pub(crate) checks: Option<Checks>,
     pub(crate) valid_until: Option<UnixMicros>,
 }
 
@@ -209,10 +201,10 @@ impl Decision {
         self.reason
     }
 
-    /// What every check found.
+    /// What every check found; `None` where the decision was made before any check.
     #[must_use]
-    pub const fn checks(&self) -> &Checks {
-        &self.checks
+    pub const fn checks(&self) -> Option<&Checks> {
+        self.checks.as_ref()
     }
 
     /// When the facts end on their own (`expires_at` of a membership that counted), if they do.

@@ -52,13 +52,17 @@ impl Policy {
             },
         };
         let reason = reason(&checks);
+        // Roles found on the resource are passed on, so the decision ends when one of them does.
+        let counted = facts
+            .membership
+            .filter(|_| checks.team_access.role().is_some());
         let valid_until = match reason.effect() {
-            Effect::Allow => facts.membership.and_then(|row| row.expires_at),
+            Effect::Allow => counted.and_then(|row| row.expires_at),
             Effect::Deny => None,
         };
         Decision {
             reason,
-            checks,
+            checks: Some(checks),
             valid_until,
         }
     }
@@ -135,7 +139,7 @@ fn reason(checks: &Checks) -> Reason {
 const fn denied(reason: Reason) -> Decision {
     Decision {
         reason,
-        checks: Checks::NONE,
+        checks: None,
         valid_until: None,
     }
 }

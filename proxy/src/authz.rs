@@ -76,6 +76,9 @@ pub enum AuthzError {
     /// The store cannot say.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The route names a resource and none was given, or the reverse: nothing was decided.
+    #[error("the route and the question do not fit")]
+    Mismatch,
 }
 
 /// What was looked at on the way to a decision, for `explain`.
@@ -191,7 +194,7 @@ impl Authorizer {
                 let decision = self.decide(principal, &resource, &answer, now);
                 see(Evidence {
                     answer: &answer,
-                    checks: Some(decision.checks()),
+                    checks: decision.checks(),
                 });
                 if decision.effect() == Effect::Deny {
                     return Err(AuthzError::Denied(decision.reason()));
@@ -202,9 +205,8 @@ impl Authorizer {
                     decision,
                 }
             }
-            // A route without a resource was asked for one, or the reverse: nothing was decided.
             (Access::Public | Access::Authenticated { .. } | Access::Resource { .. }, _) => {
-                return Err(AuthzError::Denied(Reason::NoSuchResource));
+                return Err(AuthzError::Mismatch);
             }
         };
         Ok(Permit {

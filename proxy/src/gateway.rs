@@ -5,51 +5,53 @@
 //! What is sent is the target that was decided on. A refusal is a normal outcome: it is written
 //! here and never an `Err`.
 
-use std::net::IpAddr;
+use std::net::{self, IpAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use http::StatusCode;
+use http::header::EXPECT;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::l4::socket::SocketAddr;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
+use sidegate_policy::Id;
 use uuid::Uuid;
 
+use crate::authz::Permit;
 use crate::clearance::Clearance;
-use crate::identity::{self, DECISION_ID, Headers, Identity};
+use crate::generation::{Current, Generation};
+use crate::head::Head;
+use crate::identity::{self, DECISION_ID, Headers};
 use crate::metrics::Metrics;
 use crate::outcome::Code;
-use crate::pipeline::Pipeline;
+use crate::pipeline::Sight;
 use crate::rejection::Rejection;
 use crate::respond::Answer;
-use crate::upstream::Upstream;
+use crate::route::Route;
 
 /// The proxy.
 #[derive(Debug)]
 pub struct Gateway {
-    /// What decides.
-    pub pipeline: Arc<Pipeline>,
-    /// What the application is told.
-    pub identity: Arc<Identity>,
-    /// The application.
-    pub upstream: Arc<Upstream>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// How long an idle client connection is kept.
-    pub keepalive: Duration,
-    /// How long an unread body is drained.
-    pub drain: Duration,
+    current: Arc<Current>,
+    metrics: Arc<Metrics>,
 }
 
 /// What is known about one request.
 #[derive(Debug)]
 pub struct RequestContext {
+    /// The generation that the request belongs to, from beginning to end.
+    generation: Arc<Generation>,
     decision_id: Uuid,
     verdict: Verdict,
+    /// Which rule applied and who asked, for the log.
+    route: Option<Arc<Route>>,
+    subject: Option<Id>,
+    /// Instances that were tried.
+    tried: Vec<net::SocketAddr>,
+    websocket: bool,
 }
 
 /// Where a request stands. Anything but `Cleared` is not forwarded.
@@ -78,8 +80,13 @@ impl ProxyHttp for Gateway {
 
     fn new_ctx(&self) -> RequestContext {
         RequestContext {
+            generation: self.current.load(),
             decision_id: Uuid::new_v4(),
             verdict: Verdict::Pending,
+            route: None,
+            subject: None,
+            tried: Vec::new(),
+            websocket: false,
         }
     }
 
@@ -89,14 +96,17 @@ impl ProxyHttp for Gateway {
     async fn early_request_filter(
         &self,
         session: &mut Session,
-        _ctx: &mut RequestContext,
+        ctx: &mut RequestContext,
     ) -> Result<()> {
+        let limits = &ctx.generation.settings.limits;
         // On every request: after the first, Pingora's own default is "for ever", and that would
         // cover a half-sent header too (attacks.md F4). `Connection: close` still closes.
         if session.get_keepalive().is_some() {
-            session.set_keepalive(Some(self.keepalive.as_secs()));
+            session.set_keepalive(Some(limits.keepalive_timeout.as_secs()));
         }
-        session.set_total_drain_timeout(Some(self.drain));
+        session.set_total_drain_timeout(Some(limits.drain_timeout));
+        session.set_read_timeout(Some(limits.read_timeout));
+        session.set_write_timeout(Some(limits.write_timeout));
         Ok(())
     }
 
@@ -106,17 +116,31 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestContext,
     ) -> Result<bool> {
         let head = session.req_header();
-        let admitted = self
-            .pipeline
-            .admit(&head.method, head.raw_path(), &head.headers)
+        let generation = Arc::clone(&ctx.generation);
+        let see = |sight: Sight<'_>| match sight {
+            Sight::Route(route) => ctx.route = Some(Arc::clone(route)),
+            Sight::Principal(principal) => ctx.subject = Some(principal.subject.clone()),
+            Sight::Target(_) | Sight::Resource(_) | Sight::Evidence(_) => {}
+        };
+        let pipeline = &generation.pipeline;
+        let admitted = pipeline
+            .admit(&head.method, head.raw_path(), &head.headers, see)
             .await;
-        let rejection = match admitted.and_then(|clearance| self.clear(head, ctx, clearance)) {
-            Ok(()) => return Ok(false),
+        let rejection = match admitted.and_then(|clearance| clear(head, ctx, clearance)) {
+            Ok(()) => {
+                if ctx.websocket {
+                    let silence = generation.upstreams.websocket_idle_timeout();
+                    session.set_read_timeout(Some(silence));
+                }
+                if session.req_header().headers.contains_key(EXPECT) {
+                    session.write_continue_response().await?;
+                }
+                return Ok(false);
+            }
             Err(rejection) => rejection,
         };
         ctx.verdict = Verdict::Rejected(rejection.code());
-        let headers = self
-            .pipeline
+        let headers = pipeline
             .cors
             .headers(&session.req_header().headers, &rejection);
         let mut buffer = Uuid::encode_buffer();
@@ -133,10 +157,31 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestContext,
     ) -> Result<Box<HttpPeer>> {
         let (clearance, _) = ctx.cleared().ok_or_else(not_cleared)?;
-        let peer = self.upstream.peer(clearance);
-        peer.map(Box::new).ok_or_else(|| {
-            Error::explain(ErrorType::ConnectError, "upstream not resolved").into_up()
-        })
+        let peer = ctx
+            .generation
+            .upstreams
+            .peer(clearance, ctx.websocket, &ctx.tried);
+        let (address, peer) = peer.ok_or_else(no_instance)?;
+        ctx.tried.push(address);
+        Ok(Box::new(peer))
+    }
+
+    /// Nothing was sent: another instance, if there is one, may be asked.
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        ctx: &mut RequestContext,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let another = ctx.cleared().is_some_and(|(clearance, _)| {
+            ctx.generation
+                .upstreams
+                .peer(clearance, ctx.websocket, &ctx.tried)
+                .is_some()
+        });
+        error.set_retry(another);
+        error
     }
 
     async fn upstream_request_filter(
@@ -148,7 +193,8 @@ impl ProxyHttp for Gateway {
         let (clearance, headers) = ctx.cleared().ok_or_else(not_cleared)?;
         request.set_raw_path(clearance.target().as_str().as_bytes())?;
         let subject = clearance.permit().and_then(|permit| permit.subject());
-        self.identity
+        ctx.generation
+            .identity
             .rewrite(request, headers, subject, peer_of(session))
     }
 
@@ -174,6 +220,14 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestContext,
     ) -> FailToProxy {
         let status = failure_status(error);
+        let (source, kind) = (error.esource().as_str(), error.etype().as_str());
+        let (instance, decision_id) = (ctx.tried.last(), ctx.decision_id);
+        match status {
+            Some(status) => tracing::warn!(
+                %decision_id, ?instance, source, error = kind, status = status.as_u16(), "not answered"
+            ),
+            None => tracing::debug!(%decision_id, source, error = kind, "the client is gone"),
+        }
         if let Some(status) = status
             && session.response_written().is_none()
         {
@@ -202,12 +256,19 @@ impl ProxyHttp for Gateway {
         error: Option<&Error>,
         ctx: &mut RequestContext,
     ) {
-        match &ctx.verdict {
-            Verdict::Cleared(cleared) => self.metrics.request(cleared.0.code()),
-            Verdict::Rejected(code) => self.metrics.request(*code),
-            // The client left before a verdict, or a phase failed: counted, never an allow.
-            Verdict::Pending => self.metrics.request(Code::Internal),
-        }
+        let code = match &ctx.verdict {
+            Verdict::Cleared(cleared) => cleared.0.code(),
+            Verdict::Rejected(code) => *code,
+            Verdict::Pending => Code::Abandoned,
+        };
+        self.metrics.request(code);
+        log(
+            ctx,
+            code,
+            session
+                .response_written()
+                .map(|answer| answer.status.as_u16()),
+        );
         let answered = session
             .response_written()
             .is_some_and(|answer| answer.status.as_u16() < 500);
@@ -223,31 +284,60 @@ impl ProxyHttp for Gateway {
 }
 
 impl Gateway {
-    /// Builds what the application is told; a request whose identity cannot be written is refused.
-    fn clear(
-        &self,
-        head: &RequestHeader,
-        ctx: &mut RequestContext,
-        clearance: Clearance,
-    ) -> std::result::Result<(), Rejection> {
-        let mut buffer = Uuid::encode_buffer();
-        let decision_id = ctx.decision_id.hyphenated().encode_lower(&mut buffer);
-        let policy = self.pipeline.authorizer.policy();
-        let now = self.pipeline.clock.now();
-        let headers = self
-            .identity
-            .headers(&clearance, policy, &head.method, decision_id, now)
-            .map_err(|error| {
-                tracing::error!(%error, decision_id = %ctx.decision_id, "cannot write identity");
-                Rejection::Internal
-            })?;
-        ctx.verdict = Verdict::Cleared(Box::new((clearance, headers)));
-        Ok(())
+    /// A proxy for whatever generation counts.
+    #[must_use]
+    pub const fn new(current: Arc<Current>, metrics: Arc<Metrics>) -> Self {
+        Self { current, metrics }
+    }
+}
+
+/// Builds what the application is told; a request whose identity cannot be written is refused.
+fn clear(
+    head: &RequestHeader,
+    ctx: &mut RequestContext,
+    clearance: Clearance,
+) -> std::result::Result<(), Rejection> {
+    let mut buffer = Uuid::encode_buffer();
+    let decision_id = ctx.decision_id.hyphenated().encode_lower(&mut buffer);
+    let pipeline = &ctx.generation.pipeline;
+    let (policy, now) = (pipeline.authorizer.policy(), pipeline.clock.now());
+    let identity = &ctx.generation.identity;
+    let headers = identity.headers(&clearance, policy, &head.method, decision_id, now);
+    let headers = headers.map_err(|error| {
+        tracing::error!(%error, decision_id = %ctx.decision_id, "cannot write identity");
+        Rejection::Internal
+    })?;
+    let route = clearance.permit().map(Permit::route);
+    ctx.websocket = route.is_some_and(|route| route.websocket)
+        && Head::new(&head.method, head.raw_path(), &head.headers)
+            .is_ok_and(|head| head.is_websocket());
+    ctx.verdict = Verdict::Cleared(Box::new((clearance, headers)));
+    Ok(())
+}
+
+/// One line per request: ids and reasons, never a path, a query or a header.
+fn log(ctx: &RequestContext, code: Code, status: Option<u16>) {
+    let decision_id = ctx.decision_id;
+    let route = ctx.route.as_ref().map(|route| &*route.id);
+    let subject = ctx.subject.as_ref().map(Id::as_str);
+    let reason = code.name();
+    match code.outcome() {
+        "allow" => tracing::debug!(%decision_id, route, subject, reason, status, "allowed"),
+        "deny" => tracing::info!(%decision_id, route, subject, reason, status, "denied"),
+        _ => tracing::warn!(%decision_id, route, subject, reason, status, "not decided"),
     }
 }
 
 fn not_cleared() -> Box<Error> {
     Error::explain(ErrorType::InternalError, "no clearance")
+}
+
+fn no_instance() -> Box<Error> {
+    Error::explain(
+        ErrorType::ConnectError,
+        "no instance of the application to connect to",
+    )
+    .into_up()
 }
 
 /// The client's address; `None` on a Unix socket.

@@ -7,8 +7,12 @@
 //! What Pingora already refuses or repairs is not repeated here: duplicate `Host`, CONNECT,
 //! `Content-Length` that is no number or differs from another, non-final `chunked` (attacks.md F9).
 
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::uri::Authority;
+use std::net::Ipv6Addr;
+
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::spelling::fold;
@@ -23,6 +27,11 @@ const CONNECTION_OPTIONS: [&str; 6] = [
     "http2-settings",
     "proxy-connection",
 ];
+
+/// The most options that `Connection` may hold: Pingora refuses more, after the decision.
+const MAX_CONNECTION_OPTIONS: usize = 8;
+/// The most that all names and values may hold, in bytes.
+const MAX_BYTES: usize = 64 * 1024;
 
 /// A request's head, borrowed from whoever read it.
 #[derive(Debug, Clone, Copy)]
@@ -45,12 +54,18 @@ pub enum HeadError {
     #[error("Host is malformed")]
     MalformedHost,
     /// More than one `Content-Length`, or one with `Transfer-Encoding`, or an encoding other than
-    /// exactly `chunked`.
+    /// exactly `chunked`, or another spelling of either name.
     #[error("the length of the body could be read in two ways (RFC 9112 section 6.3)")]
     AmbiguousLength,
-    /// `Connection` names a header to be removed.
-    #[error("Connection names a header")]
+    /// `Connection` names a header to be removed, or holds more than a few options.
+    #[error("Connection names a header, or too many options")]
     ConnectionNamesHeader,
+    /// `Expect` asks for something other than `100-continue` (RFC 9110 section 10.1.1).
+    #[error("Expect asks for something unknown")]
+    UnknownExpectation,
+    /// The headers are larger than 64 KiB together.
+    #[error("the headers are larger than 64 KiB")]
+    TooLarge,
 }
 
 impl<'r> Head<'r> {
@@ -67,10 +82,21 @@ impl<'r> Head<'r> {
             return Err(HeadError::UnknownMethod);
         }
         let host = only(headers, &HOST).ok_or(HeadError::HostCount)?;
-        let authority =
-            Authority::try_from(host.as_bytes()).map_err(|_no_host| HeadError::MalformedHost)?;
-        if authority.host().is_empty() || authority.as_str().contains(['@', ',', ';', '"']) {
+        if !is_host(
+            host.to_str()
+                .map_err(|_not_ascii| HeadError::MalformedHost)?,
+        ) {
             return Err(HeadError::MalformedHost);
+        }
+        let size: usize = headers
+            .iter()
+            .map(|(name, value)| name.as_str().len() + value.len())
+            .sum();
+        if size > MAX_BYTES {
+            return Err(HeadError::TooLarge);
+        }
+        if headers.contains_key(EXPECT) && !is(headers, &EXPECT, "100-continue") {
+            return Err(HeadError::UnknownExpectation);
         }
         check_length(headers)?;
         check_connection(headers)?;
@@ -97,6 +123,23 @@ impl<'r> Head<'r> {
     #[must_use]
     pub const fn headers(&self) -> &'r HeaderMap {
         self.headers
+    }
+
+    /// Whether it is a WebSocket handshake (RFC 6455 section 4.1), whole: Pingora looks at
+    /// `Upgrade` alone.
+    #[must_use]
+    pub fn is_websocket(&self) -> bool {
+        let options = self
+            .headers
+            .get_all(CONNECTION)
+            .iter()
+            .filter_map(|value| value.to_str().ok());
+        let mut options = options.flat_map(|value| value.split(',')).map(str::trim);
+        self.method == Method::GET
+            && is(self.headers, &UPGRADE, "websocket")
+            && is(self.headers, &SEC_WEBSOCKET_VERSION, "13")
+            && self.only(&SEC_WEBSOCKET_KEY).is_some()
+            && options.any(|option| option.eq_ignore_ascii_case("upgrade"))
     }
 
     /// The value of a header that is there exactly once.
@@ -138,21 +181,63 @@ fn is_known(method: &Method) -> bool {
     .contains(method)
 }
 
+/// `uri-host [ ":" port ]` (RFC 9110 section 7.2), with the characters that names in use have.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        Some(_) | None => (text, None),
+    };
+    let bracketed = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    let host = match bracketed {
+        Some(address) => address.parse::<Ipv6Addr>().is_ok(),
+        None => host.bytes().all(is_name) && host.bytes().any(|byte| byte.is_ascii_alphanumeric()),
+    };
+    host && port.is_none_or(|port| {
+        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+    })
+}
+
+/// Whether a header is there exactly once, with this value in any case.
+fn is(headers: &HeaderMap, name: &HeaderName, value: &str) -> bool {
+    only(headers, name).is_some_and(|found| found.as_bytes().eq_ignore_ascii_case(value.as_bytes()))
+}
+
 fn check_length(headers: &HeaderMap) -> Result<(), HeadError> {
+    if headers.keys().any(is_other_length) {
+        return Err(HeadError::AmbiguousLength);
+    }
     let lengths = headers.get_all(CONTENT_LENGTH).iter().count();
     let encodings = headers.get_all(TRANSFER_ENCODING).iter().count();
-    let chunked = || {
-        only(headers, &TRANSFER_ENCODING)
-            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"chunked"))
-    };
     match (lengths, encodings) {
-        (0 | 1, 0) => Ok(()),
-        (0, 1) if chunked() => Ok(()),
+        (0, 0) => Ok(()),
+        (1, 0) if only(headers, &CONTENT_LENGTH).is_some_and(is_length) => Ok(()),
+        (0, 1) if is(headers, &TRANSFER_ENCODING, "chunked") => Ok(()),
         _ => Err(HeadError::AmbiguousLength),
     }
 }
 
+/// Whether a CGI-like application would take a header for one of the two lengths. Only what has the
+/// words in it is folded: that allocates.
+fn is_other_length(name: &HeaderName) -> bool {
+    let has = |words: [&str; 2]| words.iter().all(|word| name.as_str().contains(word));
+    ![CONTENT_LENGTH, TRANSFER_ENCODING].contains(name)
+        && (has(["content", "length"]) || has(["transfer", "encoding"]))
+        && ["content-length", "transfer-encoding"].contains(&&*fold(name.as_str()))
+}
+
+/// Digits, as one writes a number: Pingora passes `5, 5` and `05` on as they came.
+fn is_length(value: &HeaderValue) -> bool {
+    let digits = value.as_bytes();
+    matches!(digits.len(), 1..=18)
+        && digits.iter().all(u8::is_ascii_digit)
+        && (digits.len() == 1 || digits.first() != Some(&b'0'))
+}
+
 fn check_connection(headers: &HeaderMap) -> Result<(), HeadError> {
+    let mut count = 0;
     for value in headers.get_all(CONNECTION) {
         let Ok(options) = value.to_str() else {
             return Err(HeadError::ConnectionNamesHeader);
@@ -162,10 +247,11 @@ fn check_connection(headers: &HeaderMap) -> Result<(), HeadError> {
             .map(str::trim)
             .filter(|option| !option.is_empty())
         {
-            if !CONNECTION_OPTIONS
+            count += 1;
+            let known = CONNECTION_OPTIONS
                 .iter()
-                .any(|known| known.eq_ignore_ascii_case(option))
-            {
+                .any(|known| known.eq_ignore_ascii_case(option));
+            if !known || count > MAX_CONNECTION_OPTIONS {
                 return Err(HeadError::ConnectionNamesHeader);
             }
         }
@@ -210,6 +296,13 @@ mod tests {
             Ok(())
         );
         assert_eq!(check(&[("host", "a"), ("content-length", "5")]), Ok(()));
+        for name in [
+            "x-content-length",
+            "content-transfer-encoding",
+            "uncompressed_length",
+        ] {
+            assert_eq!(check(&[("host", "a"), (name, "5")]), Ok(()), "{name}");
+        }
     }
 
     #[test]
@@ -217,13 +310,20 @@ mod tests {
         use HeadError::*;
         assert_eq!(check(&[]), Err(HostCount));
         assert_eq!(check(&[("host", "a"), ("host", "b")]), Err(HostCount));
-        for host in ["", "a b", "a,b", "u@a", "a/b", ":80"] {
+        for host in [
+            "", "a b", "a,b", "u@a", "a/b", ":80", "a:", "a:x", "a:99999", "..", "[a]", "a!b",
+            "[::1",
+        ] {
             assert_eq!(check(&[("host", host)]), Err(MalformedHost), "{host:?}");
         }
         for lengths in [
             [("content-length", "5"), ("content-length", "5")],
             [("content-length", "5"), ("transfer-encoding", "chunked")],
             [("transfer-encoding", "gzip, chunked"), ("te", "x")],
+            [("transfer_encoding", "chunked"), ("content-length", "5")],
+            [("content_length", "5"), ("transfer-encoding", "chunked")],
+            [("http-transfer.encoding", "chunked"), ("te", "x")],
+            [("content-length_", "5"), ("te", "x")],
             [
                 ("transfer-encoding", "chunked"),
                 ("transfer-encoding", "chunked"),
@@ -239,6 +339,21 @@ mod tests {
                 "{option}"
             );
         }
+        for length in ["5, 5", "05", "+5", "5 ", "", "99999999999999999999"] {
+            let headers = [("host", "a"), ("content-length", length)];
+            assert_eq!(check(&headers), Err(AmbiguousLength), "{length:?}");
+        }
+        for expect in ["x", "100-continue, x"] {
+            assert_eq!(
+                check(&[("host", "a"), ("expect", expect)]),
+                Err(UnknownExpectation)
+            );
+        }
+        assert_eq!(check(&[("host", "a"), ("expect", "100-Continue")]), Ok(()));
+        assert_eq!(
+            check(&[("host", "a"), ("x", &"x".repeat(MAX_BYTES))]),
+            Err(TooLarge)
+        );
         let map = HeaderMap::from_iter([(HOST, HeaderValue::from_static("a"))]);
         let method = Method::from_bytes(b"BREW").unwrap();
         assert_eq!(Head::new(&method, b"/", &map).err(), Some(UnknownMethod));

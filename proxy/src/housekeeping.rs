@@ -1,48 +1,69 @@
-//! What happens beside requests: the store's file is watched, the application's name is resolved.
+//! What goes on beside requests: the store's file is watched, the application's names are resolved
+//! and its instances asked how they are, keys are fetched.
 //!
-//! Promise: both go on for as long as the process serves, and neither can delay the other by more
-//! than one read of the file.
+//! Promise: the four go on for as long as the process serves, always for the generation that
+//! counts, and none waits for another. The store's watch shows a [`Pulse`], so that readiness sees
+//! if it has stopped.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
-use tokio::time::{MissedTickBehavior, interval};
+use sidegate_config::StoreSettings;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::sleep;
 
+use crate::authn::{FetchError, RemoteKeys, key_client};
+use crate::generation::{Current, Generation};
 use crate::metrics::Metrics;
+use crate::pulse::Pulse;
 use crate::store::{Change, FileStore, Store, Watch};
-use crate::upstream::{RESOLVE_INTERVAL, Upstream};
+
+/// How often names are resolved again.
+const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
+/// How often it is looked whether health checks were configured, while they are not.
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The service.
 #[derive(Debug)]
 pub struct Housekeeping {
-    store: Arc<Store>,
-    upstream: Arc<Upstream>,
+    current: Arc<Current>,
     metrics: Arc<Metrics>,
-    poll_interval: Duration,
+    pulse: Arc<Pulse>,
 }
 
 impl Housekeeping {
-    /// Over a store and an application.
+    /// For whatever generation counts.
     #[must_use]
-    pub const fn new(
-        store: Arc<Store>,
-        upstream: Arc<Upstream>,
-        metrics: Arc<Metrics>,
-        poll_interval: Duration,
-    ) -> Self {
+    pub const fn new(current: Arc<Current>, metrics: Arc<Metrics>, pulse: Arc<Pulse>) -> Self {
         Self {
-            store,
-            upstream,
+            current,
             metrics,
-            poll_interval,
+            pulse,
         }
     }
 
-    fn look(&self, watch: &mut Watch) {
-        match &*self.store {
+    async fn watch_store(&self) {
+        let mut watched = self.current.load();
+        let mut watch = Watch::default();
+        loop {
+            let current = self.current.load();
+            if !Arc::ptr_eq(&watched.store, &current.store) {
+                watch = Watch::default();
+            }
+            watched = current;
+            self.look(&watched, &mut watch);
+            self.pulse.beat();
+            let StoreSettings::File { poll_interval, .. } = &watched.settings.store;
+            sleep(*poll_interval).await;
+        }
+    }
+
+    fn look(&self, generation: &Generation, watch: &mut Watch) {
+        match &*generation.store {
             Store::File(store) => self.report(store, watch),
             #[cfg(test)]
             Store::Faulty(_) => {}
@@ -65,29 +86,94 @@ impl Housekeeping {
             }
         }
     }
+
+    async fn resolve(&self) {
+        let mut changes = self.current.changes();
+        loop {
+            self.current.load().upstreams.resolve().await;
+            tokio::select! {
+                () = sleep(RESOLVE_INTERVAL) => {}
+                // An error means that there are no more changes: the sleep goes on.
+                Ok(()) = changes.changed() => {}
+            }
+        }
+    }
+
+    async fn check(&self) {
+        loop {
+            let upstreams = Arc::clone(&self.current.load().upstreams);
+            match upstreams.check_interval() {
+                Some(interval) => {
+                    upstreams.check().await;
+                    sleep(interval).await;
+                }
+                None => sleep(IDLE_INTERVAL).await,
+            }
+        }
+    }
+
+    async fn fetch_keys(&self) {
+        let client = match key_client() {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::error!(%error, "keys cannot be fetched: the system's certificates cannot be read");
+                return;
+            }
+        };
+        let mut changes = self.current.changes();
+        let mut tasks = JoinSet::new();
+        let mut running: HashMap<usize, AbortHandle> = HashMap::new();
+        loop {
+            let wanted: HashMap<usize, Arc<RemoteKeys>> = self
+                .current
+                .load()
+                .remote_keys()
+                .map(|keys| (Arc::as_ptr(keys).addr(), Arc::clone(keys)))
+                .collect();
+            running.retain(|address, task| {
+                let kept = wanted.contains_key(address);
+                if !kept {
+                    task.abort();
+                }
+                kept
+            });
+            for (address, keys) in wanted {
+                running.entry(address).or_insert_with(|| {
+                    let (client, metrics) = (client.clone(), Arc::clone(&self.metrics));
+                    tasks.spawn(keys.run(client, move |fetched| report_fetch(&metrics, fetched)))
+                });
+            }
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn report_fetch(metrics: &Metrics, fetched: Result<usize, &FetchError>) {
+    metrics.key_fetch(fetched.is_ok());
+    match fetched {
+        Ok(keys) => tracing::debug!(keys, "a key set was fetched"),
+        Err(error) => {
+            tracing::warn!(%error, "a key set cannot be fetched: its last good one serves")
+        }
+    }
 }
 
 #[async_trait]
 impl BackgroundService for Housekeeping {
     async fn start(&self, mut shutdown: ShutdownWatch) {
-        let mut watch = Watch::default();
-        let mut polls = interval(self.poll_interval);
-        let mut resolutions = interval(RESOLVE_INTERVAL);
-        polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        resolutions.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut resolved = true;
-        loop {
-            tokio::select! {
-                _ = shutdown.changed() => return,
-                _ = polls.tick() => self.look(&mut watch),
-                _ = resolutions.tick() => {
-                    let now = self.upstream.resolve().await;
-                    if resolved && !now {
-                        tracing::error!("the application's name cannot be resolved");
-                    }
-                    resolved = now;
-                }
-            }
+        let work = async {
+            tokio::join!(
+                self.watch_store(),
+                self.resolve(),
+                self.check(),
+                self.fetch_keys()
+            )
+        };
+        tokio::select! {
+            _ = shutdown.changed() => {}
+            _ = work => {}
         }
     }
 }

@@ -1,12 +1,14 @@
-//! The command line. Exit codes: 0 done, 1 refused or failed, 2 wrong usage.
+//! The command line. Exit codes: 0 done (`explain` has explained, whatever the verdict), 1 refused
+//! or failed, 2 wrong usage.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use sidegate::app::Sidegate;
-use sidegate::{demo, explain};
+use sidegate::app::Listening;
+use sidegate::generation::Generation;
+use sidegate::{authn, demo, explain};
 use sidegate_config::{ConfigError, Env, ProcessEnv};
 use tracing_subscriber::EnvFilter;
 
@@ -23,7 +25,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until told to stop (SIGTERM lets requests in flight end, SIGINT does not wait).
+    /// Serve until told to stop (SIGTERM waits for `server.shutdown_grace`, SIGINT does not). SIGHUP
+    /// reads the configuration again.
     Run {
         /// The configuration file.
         #[arg(long)]
@@ -50,13 +53,13 @@ enum Command {
         #[arg(long)]
         subject: Option<String>,
         /// A further header, `Name: value`. May be repeated.
-        #[arg(long = "header", value_name = "HEADER")]
-        headers: Vec<String>,
+        #[arg(long = "header", value_name = "HEADER", value_parser = header_of)]
+        headers: Vec<(String, String)>,
         /// Answer with JSON.
         #[arg(long)]
         json: bool,
         /// The method, such as GET.
-        method: String,
+        method: http::Method,
         /// The path and query.
         path: String,
     },
@@ -66,7 +69,7 @@ enum Command {
     Demo {
         /// The proxy's port; the admin listener and the application take the next two. 0: free
         /// ones.
-        #[arg(long, default_value_t = 8080)]
+        #[arg(long, default_value_t = 8080, value_parser = clap::value_parser!(u16).range(..=65533))]
         port: u16,
         /// Print one line of JSON instead of the tour.
         #[arg(long)]
@@ -78,22 +81,23 @@ enum Command {
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    log_to_stderr();
-    match command(Arguments::parse().command) {
-        Ok(code) => code,
-        Err(error) => {
-            // Nothing is left to do if standard error is gone.
-            let _ = writeln!(io::stderr(), "sidegate: {error}");
-            ExitCode::FAILURE
-        }
+    let arguments = Arguments::parse();
+    if let Err(error) = log_to_stderr() {
+        return failed(&*error, 2);
     }
+    command(arguments.command).unwrap_or_else(|error| failed(&*error, 1))
+}
+
+fn failed(error: &dyn std::error::Error, code: u8) -> ExitCode {
+    // Nothing is left to do if standard error is gone.
+    let _ = writeln!(io::stderr(), "sidegate: {error}");
+    ExitCode::from(code)
 }
 
 fn command(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Run { config } => {
-            let settings = sidegate_config::load(&config, &ProcessEnv)?;
-            Sidegate::assemble(settings)?.listen()?.serve(Vec::new());
+            Listening::start(&config)?.serve(Vec::new());
         }
         Command::Check { config, json } => return check(&config, json),
         Command::Explain {
@@ -105,16 +109,12 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
             method,
             path,
         } => {
-            let headers = headers
-                .iter()
-                .map(|header| header_of(header))
-                .collect::<Result<_, _>>()?;
             let request = explain::Request {
-                method,
+                method: method.to_string(),
                 path,
                 token,
                 subject,
-                headers,
+                headers: headers.into_iter().collect(),
             };
             explain_offline(&config, &request, json)?;
         }
@@ -126,8 +126,8 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
 
 fn check(config: &Path, json: bool) -> Result<ExitCode, Failure> {
     let checked = match sidegate_config::load(config, &ProcessEnv) {
-        Ok(settings) => Sidegate::assemble(settings)
-            .map(|sidegate| sidegate.notes())
+        Ok(settings) => Generation::assemble(settings, None)
+            .map(|generation| generation.notes())
             .map_err(|error| vec![format!("{}: {error}", config.display())]),
         Err(ConfigError::Invalid { file, problems }) => Err(problems
             .iter()
@@ -160,11 +160,16 @@ fn check(config: &Path, json: bool) -> Result<ExitCode, Failure> {
 }
 
 fn explain_offline(config: &Path, request: &explain::Request, json: bool) -> Result<(), Failure> {
-    let sidegate = Sidegate::assemble(sidegate_config::load(config, &ProcessEnv)?)?;
+    let generation = Generation::assemble(sidegate_config::load(config, &ProcessEnv)?, None)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let explanation = runtime.block_on(explain::explain(sidegate.pipeline(), request))?;
+    let explanation = runtime.block_on(async {
+        if request.token.is_some() {
+            fetch_keys(&generation).await?;
+        }
+        Ok::<_, Failure>(explain::explain(&generation.pipeline, request).await?)
+    })?;
     if json {
         print(&serde_json::to_string(&explanation)?)?;
     } else {
@@ -173,10 +178,19 @@ fn explain_offline(config: &Path, request: &explain::Request, json: bool) -> Res
     Ok(())
 }
 
-fn header_of(text: &str) -> Result<(String, String), Failure> {
-    let (name, value) = text
-        .split_once(':')
-        .ok_or_else(|| format!("--header `{text}`: expected `Name: value`"))?;
+/// Once, as nobody fetches in the background here. What fails shows as keys that cannot be had.
+async fn fetch_keys(generation: &Generation) -> Result<(), Failure> {
+    let client = authn::key_client()?;
+    for keys in generation.remote_keys() {
+        if let Err(error) = keys.fetch(&client).await {
+            tracing::warn!(%error, "a key set cannot be fetched");
+        }
+    }
+    Ok(())
+}
+
+fn header_of(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("expected `Name: value`")?;
     Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
@@ -184,21 +198,31 @@ fn print(text: &str) -> io::Result<()> {
     writeln!(io::stdout(), "{text}")
 }
 
-/// To standard error, filtered by `SIDEGATE_LOG` (default `info`); as JSON where nobody watches.
+/// To standard error; as JSON where nobody watches. `SIDEGATE_LOG` is a level (default `info`) or
+/// the filters of `tracing_subscriber`.
 ///
-/// Pingora's own log is not taken over: some of its messages repeat up to 2 KiB of a request,
-/// credentials included.
-fn log_to_stderr() {
-    let filter = ProcessEnv
+/// A line that cannot be written is lost: a full disk must not stop what goes on. Pingora's own log
+/// is not taken over: some of its messages repeat up to 2 KiB of a request, credentials included.
+fn log_to_stderr() -> Result<(), Failure> {
+    let text = ProcessEnv
         .var("SIDEGATE_LOG")
-        .and_then(|text| text.parse::<EnvFilter>().ok());
-    let filter = filter.unwrap_or_else(|| EnvFilter::new("info"));
+        .unwrap_or_else(|| "info".to_owned());
+    let known = text.contains('=') || text.parse::<tracing::Level>().is_ok() || text == "off";
+    let filter = text
+        .parse::<EnvFilter>()
+        .ok()
+        .filter(|_| known)
+        .ok_or_else(|| {
+            format!("SIDEGATE_LOG `{text}`: expected off, error, warn, info, debug or trace")
+        })?;
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr);
+        .with_writer(io::stderr)
+        .log_internal_errors(false);
     if io::IsTerminal::is_terminal(&io::stderr()) {
         subscriber.init();
     } else {
         subscriber.json().init();
     }
+    Ok(())
 }

@@ -1,8 +1,8 @@
 //! Counters, resolved once.
 //!
 //! Promise: counting a request looks nothing up by label and allocates nothing; every label's
-//! values are closed lists. What is here: requests, by how they ended; answers of the application
-//! by class; the store's and the process's state.
+//! values are closed lists. What is here: requests, by how they ended; what the application did
+//! not answer; the state of the configuration, the directory and fetched keys.
 
 use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
@@ -14,9 +14,12 @@ pub struct Metrics {
     registry: Registry,
     requests: Vec<(Code, IntCounter)>,
     upstream_errors: IntCounter,
-    store_reloads: IntCounter,
-    store_refusals: IntCounter,
+    store_edits: [IntCounter; 2],
     store_stale: IntGauge,
+    config_generation: IntGauge,
+    config_stale: IntGauge,
+    config_reloads: [IntCounter; 2],
+    key_fetches: [IntCounter; 2],
 }
 
 impl Metrics {
@@ -26,54 +29,44 @@ impl Metrics {
     /// When two have one name, which a test rules out.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
-        let requests = IntCounterVec::new(
-            Opts::new(
-                "sidegate_requests_total",
-                "Requests, by how they ended and why",
-            ),
-            &["outcome", "reason"],
-        )?;
-        registry.register(Box::new(requests.clone()))?;
-        let requests = Code::all()
-            .into_iter()
-            .map(|code| {
-                (
-                    code,
-                    requests.with_label_values(&[code.outcome(), code.name()]),
-                )
-            })
-            .collect();
-        let build = IntGauge::with_opts(
+        gauge(
+            &registry,
             Opts::new("sidegate_build_info", "Always 1; the labels say what runs")
                 .const_label("version", env!("CARGO_PKG_VERSION")),
-        )?;
-        build.set(1);
-        registry.register(Box::new(build))?;
-        let counter = |name, help| -> Result<IntCounter, prometheus::Error> {
-            let counter = IntCounter::new(name, help)?;
-            registry.register(Box::new(counter.clone()))?;
-            Ok(counter)
-        };
-        let store_stale = IntGauge::new(
-            "sidegate_store_stale",
-            "1 while the directory file is bad and its last good reading counts",
-        )?;
-        registry.register(Box::new(store_stale.clone()))?;
+        )?
+        .set(1);
+        let plain = |name, help| gauge(&registry, Opts::new(name, help));
         Ok(Self {
-            requests,
+            requests: requests(&registry)?,
             upstream_errors: counter(
+                &registry,
                 "sidegate_upstream_errors_total",
                 "Permitted requests that the application did not answer",
             )?,
-            store_reloads: counter(
-                "sidegate_store_reloads_total",
-                "Edits of the directory file that count",
+            store_edits: by_result(
+                &registry,
+                "sidegate_store_reads_total",
+                "Readings of the directory file, the first one included",
             )?,
-            store_refusals: counter(
-                "sidegate_store_refusals_total",
-                "Edits of the directory file that were refused",
+            store_stale: plain(
+                "sidegate_store_stale",
+                "1 while the directory file is bad and its last good reading counts",
             )?,
-            store_stale,
+            config_generation: plain("sidegate_config_generation", "The generation that counts")?,
+            config_stale: plain(
+                "sidegate_config_stale",
+                "1 while the configuration file is bad and its last good reading counts",
+            )?,
+            config_reloads: by_result(
+                &registry,
+                "sidegate_config_reloads_total",
+                "Readings of a changed configuration",
+            )?,
+            key_fetches: by_result(
+                &registry,
+                "sidegate_key_fetches_total",
+                "Fetches of key sets",
+            )?,
             registry,
         })
     }
@@ -90,14 +83,28 @@ impl Metrics {
         self.upstream_errors.inc();
     }
 
-    /// Counts an edit of the store's file.
+    /// Counts a reading of the store's file.
     pub fn store_edit(&self, good: bool) {
-        if good {
-            self.store_reloads.inc()
-        } else {
-            self.store_refusals.inc()
-        }
+        count(&self.store_edits, good);
         self.store_stale.set(i64::from(!good));
+    }
+
+    /// Sets the generation that counts.
+    pub fn config_generation(&self, number: u64) {
+        self.config_generation
+            .set(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+
+    /// Counts a reading of a changed configuration.
+    pub fn config_reload(&self, good: bool, number: u64) {
+        count(&self.config_reloads, good);
+        self.config_stale.set(i64::from(!good));
+        self.config_generation(number);
+    }
+
+    /// Counts a fetch of a key set.
+    pub fn key_fetch(&self, good: bool) {
+        count(&self.key_fetches, good);
     }
 
     /// The text exposition format.
@@ -107,4 +114,45 @@ impl Metrics {
             .encode_to_string(&self.registry.gather())
             .unwrap_or_default()
     }
+}
+
+fn requests(registry: &Registry) -> Result<Vec<(Code, IntCounter)>, prometheus::Error> {
+    let opts = Opts::new(
+        "sidegate_requests_total",
+        "Requests, by how they ended and why",
+    );
+    let requests = IntCounterVec::new(opts, &["outcome", "reason"])?;
+    registry.register(Box::new(requests.clone()))?;
+    let of = |code: Code| requests.with_label_values(&[code.outcome(), code.name()]);
+    Ok(Code::all()
+        .into_iter()
+        .map(|code| (code, of(code)))
+        .collect())
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    let counter = IntCounter::new(name, help)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
+}
+
+fn gauge(registry: &Registry, opts: Opts) -> Result<IntGauge, prometheus::Error> {
+    let gauge = IntGauge::with_opts(opts)?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
+
+/// Two counters, good and bad.
+fn by_result(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+) -> Result<[IntCounter; 2], prometheus::Error> {
+    let counters = IntCounterVec::new(Opts::new(name, help), &["result"])?;
+    registry.register(Box::new(counters.clone()))?;
+    Ok(["good", "bad"].map(|result| counters.with_label_values(&[result])))
+}
+
+fn count([good, bad]: &[IntCounter; 2], is_good: bool) {
+    if is_good { good.inc() } else { bad.inc() }
 }

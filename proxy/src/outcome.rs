@@ -31,10 +31,14 @@ pub enum Code {
     OriginNotAllowed,
     /// 404: no such route.
     NoRoute,
+    /// 503: the keys of the token's issuer cannot be had.
+    KeysUnavailable,
     /// 503: the store does not answer.
     StoreUnavailable,
     /// 503: the decision took too long.
     DecisionTimeout,
+    /// The client left, or a phase failed, before there was a verdict.
+    Abandoned,
     /// 500: a fault of our own.
     Internal,
 }
@@ -56,8 +60,10 @@ impl Code {
             Self::InvalidCredential,
             Self::OriginNotAllowed,
             Self::NoRoute,
+            Self::KeysUnavailable,
             Self::StoreUnavailable,
             Self::DecisionTimeout,
+            Self::Abandoned,
             Self::Internal,
         ];
         all.extend(Reason::ALL.map(Self::Decision));
@@ -81,8 +87,10 @@ impl Code {
             Self::InvalidCredential => "invalid_credential",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::NoRoute => "no_route",
+            Self::KeysUnavailable => "keys_unavailable",
             Self::StoreUnavailable => "store_unavailable",
             Self::DecisionTimeout => "decision_timeout",
+            Self::Abandoned => "abandoned",
             Self::Internal => "internal",
         }
     }
@@ -106,7 +114,11 @@ impl Code {
             | Self::InvalidCredential
             | Self::OriginNotAllowed
             | Self::NoRoute => "deny",
-            Self::StoreUnavailable | Self::DecisionTimeout | Self::Internal => "error",
+            Self::KeysUnavailable
+            | Self::StoreUnavailable
+            | Self::DecisionTimeout
+            | Self::Abandoned
+            | Self::Internal => "error",
         }
     }
 }

@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use sidegate_policy::{Id, UnixMicros};
 
 use crate::authn::{Authenticator, Principal};
 use crate::authz::{Authorizer, Evidence, Resource};
 use crate::clearance::Clearance;
 use crate::clock::Clock;
-use crate::cors::Cors;
+use crate::cors::{Cors, Preflight};
 use crate::head::Head;
 use crate::rejection::Rejection;
 use crate::route::{Access, Found, IdSource, Route, RouteTable};
@@ -55,7 +56,7 @@ pub enum Sight<'a> {
     /// The canonical target.
     Target(&'a Target),
     /// The rule.
-    Route(&'a Route),
+    Route(&'a Arc<Route>),
     /// The principal.
     Principal(&'a Principal),
     /// The resource that the rule names.
@@ -65,7 +66,7 @@ pub enum Sight<'a> {
 }
 
 impl Pipeline {
-    /// Decides one request.
+    /// Decides one request, and shows `see` every step.
     ///
     /// # Errors
     /// When it is not to be forwarded.
@@ -74,9 +75,10 @@ impl Pipeline {
         method: &http::Method,
         target: &[u8],
         headers: &HeaderMap,
+        see: impl FnMut(Sight<'_>) + Send,
     ) -> Result<Clearance, Rejection> {
-        self.bounded(self.walk(method, target, headers, &Credential::Presented, |_| {}))
-            .await
+        let walk = self.walk(method, target, headers, &Credential::Presented, see);
+        self.bounded(walk).await
     }
 
     /// Decides one request as [`Pipeline::admit`] does, shows `see` every step, and gives no leave
@@ -118,21 +120,13 @@ impl Pipeline {
         let head = Head::new(method, target, headers)?;
         let target = Target::parse(head.target())?;
         see(Sight::Target(&target));
-        if let Some(preflight) = self.cors.preflight(&head) {
-            let found = self
-                .routes
-                .find(preflight.method(), &target)
-                .ok_or(Rejection::NoRoute)?;
-            see(Sight::Route(&found.route));
+        if let Some(preflight) = self.preflight(&head, &target) {
+            let route = self.find(preflight.method(), &target)?.route;
+            see(Sight::Route(&route));
             self.cors.decide(&preflight)?;
-            return Ok(Clearance::Permit(
-                self.authorizer.preflight(found.route, target),
-            ));
+            return Ok(Clearance::Permit(self.authorizer.preflight(route, target)));
         }
-        let Found { route, path_id } = self
-            .routes
-            .find(head.method(), &target)
-            .ok_or(Rejection::NoRoute)?;
+        let Found { route, path_id } = self.find(head.method(), &target)?;
         see(Sight::Route(&route));
         if route.access == Access::Public {
             let permit = self
@@ -142,7 +136,7 @@ impl Pipeline {
             return Ok(Clearance::Permit(permit));
         }
         let now = self.clock.now();
-        let principal = self.authenticate(&head, credential, now)?;
+        let principal = self.authenticate(&head, credential, now).await?;
         see(Sight::Principal(&principal));
         let resource = resource(&head, &route, &target, path_id)?;
         if let Some(resource) = &resource {
@@ -158,14 +152,37 @@ impl Pipeline {
             .map_err(|error| Rejection::from_authz(error, hidden))
     }
 
-    fn authenticate(
+    /// The preflight that a request is: on a path whose routes do not name `OPTIONS` themselves,
+    /// without a body and without a credential, which no preflight has (Fetch standard).
+    fn preflight<'r>(&self, head: &Head<'r>, target: &Target) -> Option<Preflight<'r>> {
+        let preflight = self.cors.preflight(head)?;
+        let named = matches!(self.routes.find(head.method(), target), Ok(Some(_)));
+        let headers = head.headers();
+        let body = headers.contains_key(TRANSFER_ENCODING)
+            || headers
+                .get(CONTENT_LENGTH)
+                .is_some_and(|length| length != "0");
+        let credential = self
+            .authenticator
+            .headers()
+            .any(|name| headers.contains_key(name));
+        (!named && !body && !credential).then_some(preflight)
+    }
+
+    fn find(&self, method: &http::Method, target: &Target) -> Result<Found, Rejection> {
+        self.routes.find(method, target)?.ok_or(Rejection::NoRoute)
+    }
+
+    async fn authenticate(
         &self,
         head: &Head<'_>,
         credential: &Credential,
         now: UnixMicros,
     ) -> Result<Arc<Principal>, Rejection> {
         match credential {
-            Credential::Presented => Ok(Arc::new(self.authenticator.authenticate(head, now)?)),
+            Credential::Presented => {
+                Ok(Arc::new(self.authenticator.authenticate(head, now).await?))
+            }
             Credential::Assumed(principal) => Ok(Arc::clone(principal)),
         }
     }
@@ -208,16 +225,26 @@ fn resource(
     }))
 }
 
-/// The value of a query parameter that is there exactly once, in any spelling of its name.
+/// The value of a query parameter that is there exactly once, and in no other spelling that some
+/// application would take for it: `ID`, `id[]`, `i.d` for `i_d` (PHP), `id` before a NUL.
 ///
 /// A `;` is refused: some applications take it for `&`, and would see another parameter.
 fn only_parameter(query: Option<&str>, name: &str) -> Option<String> {
     let query = query.filter(|query| !query.contains(';'))?;
-    let mut values = form_urlencoded::parse(query.as_bytes())
-        .filter(|(key, _)| key == name)
-        .map(|(_, value)| value);
-    let first = values.next()?;
-    values.next().is_none().then(|| first.into_owned())
+    let folded = fold_parameter(name);
+    let mut values =
+        form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| fold_parameter(key) == folded);
+    let (key, value) = values.next()?;
+    (key == name && values.next().is_none()).then(|| value.into_owned())
+}
+
+/// A parameter's name without case, punctuation and what follows a NUL or a bracket.
+fn fold_parameter(name: &str) -> String {
+    let name = name.trim_start_matches([' ', '[']);
+    let end = name.find(['\0', '[', ']']).unwrap_or(name.len());
+    let kept = name.get(..end).unwrap_or_default();
+    let letters = kept.chars().filter(|character| character.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]

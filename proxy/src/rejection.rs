@@ -7,10 +7,11 @@
 use http::{HeaderName, Method, StatusCode};
 use sidegate_policy::Reason;
 
-use crate::authn::{AuthnError, CredentialError};
+use crate::authn::{AuthnError, CredentialError, TokenError};
 use crate::authz::AuthzError;
 use crate::head::HeadError;
 use crate::outcome::Code;
+use crate::route::AmbiguousPath;
 use crate::store::StoreError;
 use crate::target::TargetError;
 
@@ -23,6 +24,9 @@ pub enum Rejection {
     /// The target could be read in two ways.
     #[error(transparent)]
     Target(#[from] TargetError),
+    /// The path could be one of a route that asks for more.
+    #[error(transparent)]
+    Path(#[from] AmbiguousPath),
     /// No rule applies.
     #[error("no such route")]
     NoRoute,
@@ -73,6 +77,7 @@ impl Rejection {
         match error {
             AuthzError::Denied(reason) => Self::Denied { reason, hidden },
             AuthzError::Store(error) => Self::Store(error),
+            AuthzError::Mismatch => Self::Internal,
         }
     }
 
@@ -80,13 +85,19 @@ impl Rejection {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Head(_) | Self::Target(_) | Self::UnnamedResource => StatusCode::BAD_REQUEST,
+            Self::Head(HeadError::TooLarge) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Self::Head(_) | Self::Target(_) | Self::Path(_) | Self::UnnamedResource => {
+                StatusCode::BAD_REQUEST
+            }
             Self::Authn(AuthnError::Credential(CredentialError::Doubled)) => {
                 StatusCode::BAD_REQUEST
             }
             Self::Authn(AuthnError::Credential(CredentialError::OriginNotAllowed))
             | Self::PreflightDenied
             | Self::Denied { hidden: false, .. } => StatusCode::FORBIDDEN,
+            Self::Authn(AuthnError::Token(TokenError::KeysUnavailable)) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Authn(
                 AuthnError::Credential(CredentialError::Missing | CredentialError::NotBearer)
                 | AuthnError::Token(_),
@@ -103,7 +114,7 @@ impl Rejection {
     pub const fn code(&self) -> Code {
         match self {
             Self::Head(_) => Code::MalformedHead,
-            Self::Target(_) => Code::MalformedTarget,
+            Self::Target(_) | Self::Path(_) => Code::MalformedTarget,
             Self::NoRoute => Code::NoRoute,
             Self::UnnamedResource => Code::UnnamedResource,
             Self::Authn(AuthnError::Credential(CredentialError::Missing)) => {
@@ -114,6 +125,7 @@ impl Rejection {
             }
             Self::Authn(AuthnError::Credential(CredentialError::OriginNotAllowed))
             | Self::PreflightDenied => Code::OriginNotAllowed,
+            Self::Authn(AuthnError::Token(TokenError::KeysUnavailable)) => Code::KeysUnavailable,
             Self::Authn(
                 AuthnError::Credential(CredentialError::NotBearer) | AuthnError::Token(_),
             ) => Code::InvalidCredential,
@@ -132,15 +144,16 @@ impl Rejection {
             Self::Authn(AuthnError::Credential(CredentialError::Missing)) => {
                 Some("Bearer realm=\"sidegate\"")
             }
-            Self::Authn(
-                AuthnError::Credential(CredentialError::NotBearer) | AuthnError::Token(_),
-            ) => Some("Bearer realm=\"sidegate\", error=\"invalid_token\""),
             Self::Authn(AuthnError::Credential(CredentialError::Doubled)) => {
                 Some("Bearer realm=\"sidegate\", error=\"invalid_request\"")
             }
-            Self::Authn(AuthnError::Credential(CredentialError::OriginNotAllowed))
+            Self::Authn(
+                AuthnError::Credential(CredentialError::OriginNotAllowed)
+                | AuthnError::Token(TokenError::KeysUnavailable),
+            )
             | Self::Head(_)
             | Self::Target(_)
+            | Self::Path(_)
             | Self::NoRoute
             | Self::UnnamedResource
             | Self::Denied { .. }
@@ -149,6 +162,9 @@ impl Rejection {
             | Self::Store(_)
             | Self::Timeout
             | Self::Internal => None,
+            Self::Authn(
+                AuthnError::Credential(CredentialError::NotBearer) | AuthnError::Token(_),
+            ) => Some("Bearer realm=\"sidegate\", error=\"invalid_token\""),
         }
     }
 
@@ -156,9 +172,12 @@ impl Rejection {
     #[must_use]
     pub const fn retry_after(&self) -> Option<&'static str> {
         match self {
-            Self::Store(_) | Self::Timeout => Some(RETRY_AFTER),
+            Self::Store(_)
+            | Self::Timeout
+            | Self::Authn(AuthnError::Token(TokenError::KeysUnavailable)) => Some(RETRY_AFTER),
             Self::Head(_)
             | Self::Target(_)
+            | Self::Path(_)
             | Self::NoRoute
             | Self::UnnamedResource
             | Self::Authn(_)

@@ -1,15 +1,18 @@
 //! The keys of an issuer.
 //!
-//! Promise: each entry names exactly one source, and shared secrets and HS256 come together or
-//! not at all. A short secret needs its `insecure_…` option. Key files are named, not opened.
+//! Promise: each entry names exactly one source and only the options that belong to it, and shared
+//! secrets and HS256 come together or not at all. A short secret needs its `insecure_…` option.
+//! Key files are named, not opened; key sets behind a URL are named, not fetched.
 
 use std::collections::BTreeSet;
 
+use super::remote::{Options, remote};
 use super::report::Report;
 use super::value::all;
 use crate::locate::YamlPath;
 use crate::raw;
-use crate::settings::{Algorithm, KeySource};
+use crate::secret::Secret;
+use crate::settings::{Algorithm, KeySource, RemoteKeyKind};
 
 pub(crate) fn keys(
     written: Vec<raw::Key>,
@@ -37,6 +40,14 @@ pub(crate) fn keys(
                 "expected HS256 among `algorithms`, which a `secret` needs",
             );
         }
+        let remote = raw.jwks_uri.is_some() || raw.openid_discovery.is_some();
+        if remote && hs256 && algorithms.len() == 1 {
+            report.problem(
+                &path,
+                "expected more than HS256 among `algorithms`: a public key set holds no shared \
+                 secret",
+            );
+        }
         tried.push(key(raw, &path, report));
     }
     all(tried)
@@ -48,41 +59,80 @@ fn key(raw: raw::Key, at: &YamlPath, report: &mut Report) -> Option<KeySource> {
         Some(kid) => report.text(&at.key("kid"), kid).map(Some),
         None => Some(None),
     };
-    match (raw.jwks_file, raw.pem_file, raw.secret) {
-        (Some(file), None, None) => {
-            if kid?.is_some() {
-                let path = at.key("kid");
-                return report.refuse(&path, "expected no `kid`: the keys of a set have their own");
-            }
-            report
-                .file(&at.key("jwks_file"), &file)
-                .map(KeySource::JwksFile)
+    let options = Options {
+        refresh_interval: raw.refresh_interval,
+        max_age: raw.max_age,
+        timeout: raw.timeout,
+    };
+    if raw.jwks_uri.is_none() && raw.openid_discovery.is_none() {
+        options.refuse(at, report);
+    } else if short {
+        let message = "expected `insecure_short_secret` only with `secret`";
+        report.problem(&at.key("insecure_short_secret"), message);
+    }
+    match (
+        raw.jwks_file,
+        raw.pem_file,
+        raw.secret,
+        raw.jwks_uri,
+        raw.openid_discovery,
+    ) {
+        (Some(file), None, None, None, None) => {
+            no_kid(kid?, at, report)?;
+            let path = report.file(&at.key("jwks_file"), &file);
+            path.map(KeySource::JwksFile)
         }
-        (None, Some(file), None) => {
+        (None, Some(file), None, None, None) => {
             let path = report.file(&at.key("pem_file"), &file);
             Some(KeySource::PemFile {
                 path: path?,
                 kid: kid?,
             })
         }
-        (None, None, Some(secret)) => {
-            let path = at.key("secret");
-            let secret = report.secret(&path, secret)?;
-            if secret.expose().len() < MIN_SECRET_BYTES && !short {
-                return report.refuse(
-                    &path,
-                    "expected a secret of at least 32 bytes, or `insecure_short_secret: true` on \
-                     this key",
-                );
-            }
-            Some(KeySource::Secret { secret, kid: kid? })
+        (None, None, Some(written), None, None) => {
+            let secret = shared(written, short, &at.key("secret"), report);
+            Some(KeySource::Secret {
+                secret: secret?,
+                kid: kid?,
+            })
         }
-        _ => report.refuse(
-            at,
-            "expected exactly one of `jwks_file`, `pem_file` and `secret`",
-        ),
+        (None, None, None, Some(url), None) => {
+            let set = remote(RemoteKeyKind::KeySet, &url, &options, at, report);
+            no_kid(kid?, at, report)?;
+            set.map(KeySource::Remote)
+        }
+        (None, None, None, None, Some(url)) => {
+            let set = remote(RemoteKeyKind::Discovery, &url, &options, at, report);
+            no_kid(kid?, at, report)?;
+            set.map(KeySource::Remote)
+        }
+        _ => report.refuse(at, SOURCE_EXPECTED),
     }
 }
+
+fn no_kid(kid: Option<String>, at: &YamlPath, report: &mut Report) -> Option<()> {
+    match kid {
+        Some(_) => {
+            let message = "expected no `kid`: the keys of a set have their own";
+            report.refuse(&at.key("kid"), message)
+        }
+        None => Some(()),
+    }
+}
+
+fn shared(written: String, short: bool, at: &YamlPath, report: &mut Report) -> Option<Secret> {
+    let secret = report.secret(at, written)?;
+    if secret.expose().len() < MIN_SECRET_BYTES && !short {
+        return report.refuse(
+            at,
+            "expected a secret of at least 32 bytes, or `insecure_short_secret: true` on this key",
+        );
+    }
+    Some(secret)
+}
+
+const SOURCE_EXPECTED: &str = "expected exactly one of `jwks_file`, `jwks_uri`, \
+                               `openid_discovery`, `pem_file` and `secret`";
 
 /// A key as long as the hash (RFC 7518 §3.2); a shorter one can be searched for offline.
 const MIN_SECRET_BYTES: usize = 32;

@@ -1,4 +1,4 @@
-//! What is found while the settings are made: problems, notes, insecure options.
+//! What is found while the settings are made: problems, notes, insecure options, files.
 //!
 //! Promise: a problem is recorded once, with its YAML path, and checking goes on. A `None` from
 //! any parser means that its problem is already here. It has no rules of its own.
@@ -13,6 +13,8 @@ pub(crate) struct Report {
     pub(crate) findings: Vec<Finding>,
     pub(crate) notes: Vec<String>,
     pub(crate) insecure: Vec<String>,
+    /// The configuration itself, and what was read because of it. Absolute, none twice.
+    pub(crate) files: Vec<PathBuf>,
     base: PathBuf,
 }
 
@@ -23,6 +25,7 @@ impl Report {
         // `absolute` refuses the empty path, which means the current folder here.
         let base = absolute(Path::new(".").join(folder));
         Self {
+            files: vec![absolute(file).unwrap_or_else(|_| file.to_path_buf())],
             findings: Vec::new(),
             notes: Vec::new(),
             insecure: Vec::new(),
@@ -64,6 +67,13 @@ impl Report {
             self.insecure.push(at.key(key).to_string());
         }
         on.0
+    }
+
+    /// Records a file that the settings are read from.
+    pub(crate) fn reads(&mut self, file: &Path) {
+        if !self.files.iter().any(|known| known == file) {
+            self.files.push(file.to_path_buf());
+        }
     }
 
     /// A path that was written, from the configuration's folder.

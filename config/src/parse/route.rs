@@ -1,8 +1,9 @@
 //! Routes: what may be asked, and what must hold.
 //!
-//! Promise: every route has exactly one rule, a unique id and a kind that exists. The template of
-//! its path is not parsed here, and two routes that match the same request are not found here:
-//! the proxy refuses them when it builds its table.
+//! Promise: every route has exactly one rule, a unique id, and a kind and a group that exist, and
+//! not everything is public by one line. The template of its path is not parsed here, and two
+//! routes that match the same request are not found here: the proxy refuses them when it builds
+//! its table.
 
 use std::collections::BTreeSet;
 
@@ -15,12 +16,19 @@ use crate::locate::YamlPath;
 use crate::raw::{self, Access, UnknownSubjectName};
 use crate::settings::{
     AccessSettings, IdSource, PolicySettings, RouteSettings, Settings, UnknownSubject,
+    UpstreamSettings,
 };
+
+/// What routes name. A section with a problem has no names to compare with, and is reported.
+pub(crate) struct Referred<'a> {
+    pub(crate) policy: Option<&'a PolicySettings>,
+    pub(crate) upstream: Option<&'a UpstreamSettings>,
+}
 
 pub(crate) fn routes(
     written: Vec<raw::Route>,
     none_is_fine: bool,
-    policy: Option<&PolicySettings>,
+    referred: &Referred<'_>,
     report: &mut Report,
 ) -> Option<Vec<RouteSettings>> {
     let at = YamlPath::default().key("routes");
@@ -33,7 +41,7 @@ pub(crate) fn routes(
     for (index, raw) in written.into_iter().enumerate() {
         let path = at.index(index);
         let named = raw.id.is_some();
-        let route = route(raw, policy, &path, report);
+        let route = route(raw, referred, &path, report);
         if let Some(route) = &route
             && !seen.insert(route.id.clone())
         {
@@ -44,6 +52,26 @@ pub(crate) fn routes(
         tried.push(route);
     }
     all(tried)
+}
+
+/// Refuses public routes that match everything, so that forgetting a route is not opening it.
+pub(crate) fn public_everything(written: &[raw::Route], report: &mut Report) {
+    let at = YamlPath::default().key("routes");
+    for (index, raw) in written.iter().enumerate() {
+        if matches!(raw.access, Some(Access::Public)) && is_everything(&raw.path) {
+            report.problem(
+                &at.index(index).key("path"),
+                "expected a path that does not match everything, which would be public then, or \
+                 `insecure_public_everything: true`",
+            );
+        }
+    }
+}
+
+/// Whether this is a rest at the root, whatever its name.
+fn is_everything(path: &str) -> bool {
+    path.strip_prefix("/{*")
+        .is_some_and(|rest| !rest.contains('/'))
 }
 
 /// Notes the routes that nobody can ever use.
@@ -75,7 +103,7 @@ pub(crate) fn ungranted(settings: &Settings, report: &mut Report) {
 
 fn route(
     raw: raw::Route,
-    policy: Option<&PolicySettings>,
+    referred: &Referred<'_>,
     at: &YamlPath,
     report: &mut Report,
 ) -> Option<RouteSettings> {
@@ -93,7 +121,7 @@ fn route(
             if raw.unknown_subject.is_some() {
                 report.problem(&at.key("unknown_subject"), NOT_AUTHENTICATED);
             }
-            self::resource(action, resource, policy, at, report)
+            self::resource(action, resource, referred.policy, at, report)
         }
         _ => report.refuse(
             at,
@@ -101,13 +129,33 @@ fn route(
              `resource`",
         ),
     };
+    let websocket = raw.websocket.0;
+    let get = |methods: &Vec<Method>| methods.contains(&Method::GET);
+    if websocket && !methods.as_ref().is_none_or(get) {
+        let message = "expected GET among `methods`, which a WebSocket handshake is";
+        report.problem(&at.key("websocket"), message);
+    }
+    if let Some(name) = &raw.upstream {
+        group(name, referred.upstream, &at.key("upstream"), report);
+    }
     Some(RouteSettings {
         id: id?,
         methods: methods?,
         path: raw.path,
         access: access?,
         hide_denied: raw.hide_denied.0,
+        websocket,
+        upstream: raw.upstream,
     })
+}
+
+fn group(name: &str, upstream: Option<&UpstreamSettings>, at: &YamlPath, report: &mut Report) {
+    if let Some(upstream) = upstream
+        && !upstream.groups.contains_key(name)
+    {
+        let known = list(upstream.groups.keys());
+        report.problem(at, format!("expected a group of the upstream: {known}"));
+    }
 }
 
 fn methods(written: &[String], at: &YamlPath, report: &mut Report) -> Option<Vec<Method>> {
@@ -155,7 +203,6 @@ fn resource(
 ) -> Option<AccessSettings> {
     let action = report.name(&at.key("action"), action);
     let at = at.key("resource");
-    // A policy with a problem has no kinds to compare with; its own problem is reported.
     if let Some(policy) = policy
         && !policy.kinds.contains_key(&raw.kind)
     {

@@ -109,12 +109,18 @@ pub(crate) fn limits(raw: &raw::Limits, report: &mut Report) -> Option<LimitSett
 
     let written = raw.drain_timeout.as_ref();
     let drain_timeout = report.duration(&at.key("drain_timeout"), written, &DRAIN);
+    let written = raw.read_timeout.as_ref();
+    let read_timeout = report.duration(&at.key("read_timeout"), written, &CLIENT);
+    let written = raw.write_timeout.as_ref();
+    let write_timeout = report.duration(&at.key("write_timeout"), written, &CLIENT);
     let bytes = raw.max_token_bytes.map_or(8192, |bytes| bytes.0);
     let max_token_bytes = report.integer(&at.key("max_token_bytes"), bytes, 64, 65_536);
     Some(LimitSettings {
         decision_timeout: decision_timeout?,
         keepalive_timeout: keepalive_timeout?,
         drain_timeout: drain_timeout?,
+        read_timeout: read_timeout?,
+        write_timeout: write_timeout?,
         max_token_bytes: max_token_bytes?,
     })
 }
@@ -175,6 +181,14 @@ const DRAIN: Bounds = Bounds {
     min: Duration::ZERO,
     max: MINUTE,
     says: "0s to 60s",
+};
+
+/// A client that stalls holds a connection of ours and one of the application for this long.
+const CLIENT: Bounds = Bounds {
+    default: MINUTE,
+    min: Duration::from_secs(1),
+    max: HOUR,
+    says: "1s to 1h",
 };
 
 const POLL: Bounds = Bounds {

@@ -8,8 +8,6 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::HeaderName;
-
 use super::report::Report;
 use crate::locate::YamlPath;
 use crate::raw::DurationText;
@@ -124,17 +122,6 @@ impl Report {
         }
     }
 
-    /// A request header that may carry a credential or an id.
-    pub(crate) fn free_header(&mut self, path: &YamlPath, written: &str) -> Option<HeaderName> {
-        let Ok(name) = HeaderName::from_bytes(written.as_bytes()) else {
-            return self.refuse(path, "expected a header's name");
-        };
-        match reserved(name.as_str()) {
-            Some(instead) => self.refuse(path, format!("expected another header: {instead}")),
-            None => Some(name),
-        }
-    }
-
     /// The text itself, or with `file:` before it what that file holds.
     pub(crate) fn secret(&mut self, path: &YamlPath, written: String) -> Option<Secret> {
         let Some(name) = written.strip_prefix("file:") else {
@@ -145,6 +132,7 @@ impl Report {
             };
         };
         let file = self.resolve(name);
+        self.reads(&file);
         let mut bytes = match fs::read(&file) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -186,31 +174,6 @@ fn is_name(text: &str) -> bool {
     text.len() <= 64
         && text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(tail)
-}
-
-/// Headers that already mean something to a proxy, with what to do instead.
-fn reserved(name: &str) -> Option<&'static str> {
-    match name {
-        "authorization" => Some("for `authorization` use the source `bearer`"),
-        "cookie" => Some("for a cookie use the source `cookie`"),
-        "sec-websocket-protocol" => {
-            Some("for `sec-websocket-protocol` use the source `websocket_protocol`")
-        }
-        "host" | "connection" | "content-length" | "content-type" | "expect" | "forwarded"
-        | "keep-alive" | "origin" | "referer" | "te" | "trailer" | "transfer-encoding"
-        | "upgrade" | "via" => Some("this one already has a meaning in HTTP"),
-        _ if name.starts_with("x-sidegate-") => {
-            Some("`x-sidegate-…` is what Sidegate tells the application")
-        }
-        _ if name.starts_with("x-forwarded-") => Some("`x-forwarded-…` is what a proxy tells"),
-        _ if name.starts_with("proxy-")
-            || name.starts_with("sec-")
-            || name.starts_with("access-control-") =>
-        {
-            Some("this one already has a meaning in HTTP")
-        }
-        _ => None,
-    }
 }
 
 const NAME_EXPECTED: &str = "expected a name: a letter, then up to 63 letters, digits, `_` or `-`";

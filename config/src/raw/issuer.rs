@@ -71,12 +71,26 @@ pub(crate) enum AlgorithmName {
     Hs256,
 }
 
-/// Where keys are: exactly one of `jwks_file`, `pem_file`, `secret`.
+/// Where keys are: exactly one of `jwks_file`, `jwks_uri`, `openid_discovery`, `pem_file`,
+/// `secret`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub(crate) struct Key {
     /// A file with a JSON Web Key Set.
     pub(crate) jwks_file: Option<String>,
+    /// The URL of a JSON Web Key Set that is fetched and refreshed: https, or http on loopback.
+    pub(crate) jwks_uri: Option<String>,
+    /// The URL of an OpenID Provider, whose metadata names its key set: https, or http on
+    /// loopback. `/.well-known/openid-configuration` is appended where it is missing.
+    pub(crate) openid_discovery: Option<String>,
+    /// With `jwks_uri` or `openid_discovery`: how often the set is fetched again, 10s to 24h.
+    /// Default: 5m.
+    pub(crate) refresh_interval: Option<DurationText>,
+    /// With `jwks_uri` or `openid_discovery`: how long the last good set is used while it cannot
+    /// be fetched, 1m to 30d, at least `refresh_interval`. Default: 24h.
+    pub(crate) max_age: Option<DurationText>,
+    /// With `jwks_uri` or `openid_discovery`: bound on one fetch, 100ms to 60s. Default: 5s.
+    pub(crate) timeout: Option<DurationText>,
     /// A file with one public key as PEM.
     pub(crate) pem_file: Option<String>,
     /// A shared secret for HS256, at least 32 bytes; `file:PATH` reads it from a file.

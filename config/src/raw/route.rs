@@ -33,6 +33,11 @@ pub(crate) struct Route {
     /// Answer 404 instead of 403 when the decision is a denial. Default: false.
     #[serde(default)]
     pub(crate) hide_denied: Lenient<bool>,
+    /// Whether a WebSocket handshake is passed on; needs GET among `methods`. Default: false.
+    #[serde(default)]
+    pub(crate) websocket: Lenient<bool>,
+    /// The group of `upstream.groups` that serves it. Default: the active one.
+    pub(crate) upstream: Option<String>,
 }
 
 /// What must hold, where no resource is asked for.

@@ -1,4 +1,4 @@
-//! The small sections as they are written: listeners, upstream, limits, store, CORS, identity.
+//! The small sections as they are written: listeners, limits, store, CORS, identity.
 //!
 //! Promise: one struct per section, each key with its default in its description. It holds text
 //! and numbers without meaning; bounds and rules are in `parse`.
@@ -10,7 +10,7 @@ use super::mapping::only_mapping;
 use super::scalar::{DurationText, Lenient};
 
 only_mapping!(
-    Admin, Server, Upstream, Limits, Store, FileStore, Cors, Identity, Assertion
+    Admin, Server, Limits, Store, FileStore, Cors, Identity, Assertion
 );
 
 /// The admin listener.
@@ -37,23 +37,6 @@ pub(crate) struct Server {
     pub(crate) shutdown_grace: Option<DurationText>,
 }
 
-/// The application behind Sidegate.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, remote = "Self")]
-pub(crate) struct Upstream {
-    /// Its address: `http://host:port`, port 80 if left out, no path. Required.
-    pub(crate) url: String,
-    /// Bound on connecting, 1ms to 60s. Default: 1s.
-    pub(crate) connect_timeout: Option<DurationText>,
-    /// Bound on each read from the application, 1ms to 1h. Default: 60s.
-    pub(crate) read_timeout: Option<DurationText>,
-    /// Bound on each write to the application, 1ms to 1h. Default: 15s.
-    pub(crate) write_timeout: Option<DurationText>,
-    /// How long an idle connection is kept, 0s to 1h. Keep it below the application's own, or a
-    /// request may meet a closing connection. Default: 4s.
-    pub(crate) idle_timeout: Option<DurationText>,
-}
-
 /// Bounds on one request.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, remote = "Self")]
@@ -65,6 +48,10 @@ pub(crate) struct Limits {
     /// How long the unread body of a refused request is drained before the connection is closed,
     /// 0s to 60s. Default: 2s.
     pub(crate) drain_timeout: Option<DurationText>,
+    /// Bound on each read of a request's body, 1s to 1h. Default: 60s.
+    pub(crate) read_timeout: Option<DurationText>,
+    /// Bound on each write of an answer to a client that does not read, 1s to 1h. Default: 60s.
+    pub(crate) write_timeout: Option<DurationText>,
     /// The longest token that is looked at, 64 to 65536 bytes. Default: 8192.
     pub(crate) max_token_bytes: Option<Lenient<usize>>,
 }

@@ -8,6 +8,8 @@ use super::{BASE, file, parsed, problems, refused, with};
 use crate::{KeySource, parse, schema};
 
 const REFERENCE: &str = include_str!("../../sidegate.yaml");
+const DEMO: &str = include_str!("../../demo/sidegate.yaml");
+const SUPABASE: &str = include_str!("../../supabase.yaml");
 
 #[test]
 fn the_reference_configuration_parses_and_names_every_key() {
@@ -30,6 +32,41 @@ fn the_reference_configuration_parses_and_names_every_key() {
         let named = REFERENCE.match_indices(&format!("{key}:")).any(starts_key);
         assert!(named, "`{key}` is not in sidegate.yaml");
     }
+}
+
+#[test]
+fn the_demo_needs_no_environment() {
+    let settings = parsed(DEMO).unwrap();
+    assert!(settings.insecure.is_empty() && settings.notes.is_empty());
+}
+
+#[test]
+fn the_supabase_example_needs_no_environment_and_ships_no_secret() {
+    let settings = parsed(SUPABASE).unwrap();
+    assert!(
+        settings.insecure.is_empty() && settings.notes.is_empty(),
+        "{:?}",
+        settings.notes
+    );
+    let [KeySource::Remote(remote)] = settings.issuers[0].keys.as_slice() else {
+        panic!("{:?}", settings.issuers[0].keys);
+    };
+    let issuer = &settings.issuers[0].issuer;
+    assert_eq!(remote.url, format!("{issuer}/.well-known/jwks.json"));
+
+    // What it says to uncomment for the legacy secret works, and has no default to forget.
+    let legacy = SUPABASE
+        .replace("algorithms: [ES256]", "algorithms: [ES256, HS256]")
+        .replace("# - secret:", "- secret:");
+    let problem = &problems(&legacy)[0];
+    assert!(
+        problem.message.contains("`SUPABASE_JWT_SECRET` to be set"),
+        "{problem}"
+    );
+    let secret = "0123456789abcdef0123456789abcdef".to_owned();
+    let env = BTreeMap::from([("SUPABASE_JWT_SECRET".to_owned(), secret)]);
+    let settings = parse(&legacy, &file(), &env).unwrap();
+    assert_eq!(settings.issuers[0].keys.len(), 2);
 }
 
 fn collect_keys(node: &Value, keys: &mut Vec<String>) {
@@ -65,9 +102,9 @@ fn an_unknown_key_and_a_wrong_type_have_a_line_and_a_column() {
 fn the_shape_of_the_document_is_exact() {
     for (text, path, words) in [
         (
-            with("url: http://127.0.0.1:3000", ""),
-            "upstream",
-            "required key `url`",
+            with("path: directory.yaml", ""),
+            "store.file",
+            "required key `path`",
         ),
         (
             with("{ jwks_file: keys.json }", "[keys.json]"),

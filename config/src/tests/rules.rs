@@ -1,6 +1,7 @@
 //! The rules: what each section refuses and accepts, and every insecure combination both ways.
 
 use std::path::Path;
+use std::time::Duration;
 
 use http::Method;
 
@@ -12,11 +13,9 @@ fn the_smallest_configuration_gets_every_default() {
     let settings = parsed(BASE).unwrap();
     assert_eq!(settings.listen.to_string(), "127.0.0.1:8080");
     assert_eq!(settings.admin.listen.to_string(), "127.0.0.1:9901");
-    assert_eq!(
-        (settings.upstream.host.as_str(), settings.upstream.port),
-        ("127.0.0.1", 3000)
-    );
     assert_eq!(settings.limits.max_token_bytes, 8192);
+    assert_eq!(settings.limits.read_timeout, Duration::from_secs(60));
+    assert_eq!(settings.limits.write_timeout, Duration::from_secs(60));
     assert_eq!(settings.issuers[0].sources, [CredentialSource::Bearer]);
     assert_eq!(settings.issuers[0].claims.subject, ["sub"]);
     assert_eq!(settings.policy.visibility_roles["public"], "viewer");
@@ -93,20 +92,16 @@ fn what_is_insecure_needs_its_option() {
 }
 
 #[test]
-fn hs256_and_secrets_come_together() {
-    let secret = "{ secret: 0123456789abcdef0123456789abcdef }";
-    refused(
-        &with("[ES256]", "[HS256]"),
-        "issuers[0].algorithms",
-        "`secret`",
-    );
-    refused(
-        &with("{ jwks_file: keys.json }", secret),
-        "issuers[0].keys[0]",
-        "HS256",
-    );
-    let both = with("{ jwks_file: keys.json }", secret).replace("[ES256]", "[ES256, HS256]");
-    assert!(parsed(&both).is_ok());
+fn not_everything_is_public_by_one_line() {
+    let option = "insecure_public_everything";
+    let everything = with("/health", "'/{*anything}'");
+    refused(&everything, "routes[0].path", &format!("{option}: true"));
+    let settings = parsed(&format!("{everything}{option}: true\n")).unwrap();
+    assert_eq!(settings.insecure, [option]);
+    // Neither a rest elsewhere nor one that is not public is everything.
+    assert!(parsed(&with("/health", "'/static/{*rest}'")).is_ok());
+    let closed = everything.replace("access: public", "access: authenticated");
+    assert!(parsed(&closed).is_ok());
 }
 
 #[test]
@@ -136,6 +131,11 @@ fn credential_sources_are_unambiguous() {
         &sources("{ header: Host }"),
         &format!("{at}[0].header"),
         "another header",
+    );
+    refused(
+        &sources("{ header: x_sidegate_subject }"),
+        &format!("{at}[0].header"),
+        "what Sidegate tells",
     );
     refused(
         &sources("{ query: t }"),
@@ -182,9 +182,18 @@ fn a_route_has_exactly_one_rule() {
             "routes[0].resource.id",
             "exactly one",
         ),
+        (
+            "action: read, resource: { kind: generation, id: { header: x_id } }",
+            "routes[0].resource.id.header",
+            "letters, digits and `-`",
+        ),
     ] {
         refused(&with(rule, to), path, words);
     }
+    let socket = "access: public, websocket: true";
+    assert!(parsed(&with(rule, socket)).unwrap().routes[0].websocket);
+    let no_get = with(rule, socket).replace("[GET]", "[POST]");
+    refused(&no_get, "routes[0].websocket", "expected GET");
     let granted_to_nobody = parsed(&with(rule, &resource.replace("read", "burn"))).unwrap();
     assert!(granted_to_nobody.notes[0].contains("no role grants `burn`"));
     let again = format!("{BASE}  - {{ methods: [GET], path: /health, access: public }}\n");
@@ -254,8 +263,22 @@ fn rules_between_sections_hold() {
     assert!(parsed(&format!("{BASE}{origins}\n")).is_ok());
     let keepalive = format!("{BASE}limits: {{ keepalive_timeout: 1500ms }}\n");
     refused(&keepalive, "limits.keepalive_timeout", "whole seconds");
+    for key in ["read_timeout", "write_timeout"] {
+        let limits = |value: &str| format!("{BASE}limits: {{ {key}: {value} }}\n");
+        for value in ["999ms", "3601s"] {
+            refused(&limits(value), &format!("limits.{key}"), "1s to 1h");
+        }
+        for value in ["1s", "1h"] {
+            assert!(parsed(&limits(value)).is_ok(), "{key}: {value}");
+        }
+    }
     let roles = parsed(&with("[api]", "[api]\n    claims: { roles: app.roles }")).unwrap();
     assert!(roles.notes[0].starts_with("roles from the claims of `https://id.example/` are good"));
+    let second =
+        "  - { issuer: b, audiences: [api], algorithms: [ES256], keys: [{ jwks_file: b }] }";
+    let two = parsed(&with("policy:", &format!("{second}\npolicy:"))).unwrap();
+    assert_eq!(two.notes.len(), 1, "{:?}", two.notes);
+    assert!(two.notes[0].contains("each may name any subject"));
     refused(
         &with("[api]", "[api]\n    claims: { subject: a..b }"),
         "issuers[0].claims.subject",

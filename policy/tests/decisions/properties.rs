@@ -230,7 +230,7 @@ proptest! {
     fn an_allow_names_a_check_that_grants_and_a_denial_has_none(world in world()) {
         let Some(decision) = world.decide() else { return Ok(()) };
         let granting: Vec<_> =
-            decision.checks().all().into_iter().filter(|(_, finding)| finding.grants()).collect();
+            decision.checks().into_iter().flat_map(|checks| checks.all()).filter(|(_, finding)| finding.grants()).collect();
         match decision.effect() {
             Effect::Allow => {
                 prop_assert_eq!(granting[0].0.name(), decision.reason().name());

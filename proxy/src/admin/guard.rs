@@ -18,11 +18,16 @@ pub(super) async fn require_token(
     request: Request,
     next: Next,
 ) -> Response {
-    if let Some(token) = &shared.token {
+    if let Some(token) = &shared.current.load().settings.admin.token {
         let presented = bearer(request.headers()).unwrap_or_default();
         if verify_slices_are_equal(presented, token.expose()).is_err() {
             let challenge = [(header::WWW_AUTHENTICATE, "Bearer realm=\"sidegate admin\"")];
-            return (StatusCode::UNAUTHORIZED, challenge).into_response();
+            return (
+                StatusCode::UNAUTHORIZED,
+                challenge,
+                "expected the admin token\n",
+            )
+                .into_response();
         }
     }
     next.run(request).await
@@ -35,9 +40,11 @@ pub(super) async fn refuse_browsers(
     next: Next,
 ) -> Response {
     let headers = request.headers();
-    let rebound = shared.token.is_none() && !names_an_address(headers);
+    let rebound =
+        shared.current.load().settings.admin.token.is_none() && !names_an_address(headers);
     if headers.contains_key(header::ORIGIN) || rebound {
-        return StatusCode::FORBIDDEN.into_response();
+        let why = "expected an address in Host (or an admin token), and no Origin\n";
+        return (StatusCode::FORBIDDEN, why).into_response();
     }
     next.run(request).await
 }

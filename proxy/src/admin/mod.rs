@@ -1,4 +1,5 @@
-//! The admin listener: health, metrics, explanations, the assertion's public key.
+//! The admin listener: health, metrics, explanations, the configuration, the assertion's public
+//! key.
 //!
 //! Promise: nothing here is reachable on the data port. A bearer token, compared in constant time,
 //! is required wherever one is configured (it must be, off loopback); only the probes and the
@@ -9,6 +10,7 @@
 mod guard;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -21,16 +23,17 @@ use parking_lot::Mutex;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use serde_json::json;
-use sidegate_config::Secret;
 
 use crate::explain::{self, Request};
-use crate::identity::Identity;
+use crate::generation::Current;
 use crate::listener::Bound;
 use crate::metrics::Metrics;
-use crate::pipeline::Pipeline;
+use crate::pulse::Pulse;
+use crate::reload::Problem;
 use crate::store::Store;
-use crate::upstream::Upstream;
 
+/// A directory that nobody has looked at for so long may miss a right that was taken away.
+const STOPPED_AFTER: Duration = Duration::from_secs(5);
 /// The longest request body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
@@ -44,12 +47,10 @@ pub struct Admin {
 /// What the handlers look at.
 #[derive(Debug)]
 struct Shared {
-    token: Option<Secret>,
-    pipeline: Arc<Pipeline>,
-    identity: Arc<Identity>,
-    store: Arc<Store>,
-    upstream: Arc<Upstream>,
+    current: Arc<Current>,
     metrics: Arc<Metrics>,
+    pulse: Arc<Pulse>,
+    problem: Arc<Problem>,
 }
 
 impl Admin {
@@ -57,20 +58,16 @@ impl Admin {
     #[must_use]
     pub fn new(
         bound: Bound,
-        token: Option<Secret>,
-        pipeline: Arc<Pipeline>,
-        identity: Arc<Identity>,
-        store: Arc<Store>,
-        upstream: Arc<Upstream>,
+        current: Arc<Current>,
         metrics: Arc<Metrics>,
+        pulse: Arc<Pulse>,
+        problem: Arc<Problem>,
     ) -> Self {
         let shared = Shared {
-            token,
-            pipeline,
-            identity,
-            store,
-            upstream,
+            current,
             metrics,
+            pulse,
+            problem,
         };
         Self {
             bound: Mutex::new(Some(bound)),
@@ -82,6 +79,7 @@ impl Admin {
         let guarded = Router::new()
             .route("/metrics", get(metrics))
             .route("/explain", post(explain_request))
+            .route("/config", get(config))
             .route_layer(axum::middleware::from_fn_with_state(
                 Arc::clone(&self.shared),
                 guard::require_token,
@@ -132,23 +130,59 @@ async fn livez() -> &'static str {
 
 /// Ready means: a request can be decided and has somewhere to go.
 async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
-    let resolved = shared.upstream.is_resolved();
-    let problem = match &*shared.store {
-        Store::File(store) => store.problem(),
-        #[cfg(test)]
-        Store::Faulty(_) => None,
-    };
-    let mut notes = Vec::new();
-    if !resolved {
-        notes.push("the application's name is not resolved".to_owned());
+    let current = shared.current.load();
+    let mut ready = current.upstreams.is_ready();
+    let mut notes = current.upstreams.problems();
+    if !ready {
+        notes.push("no instance of the active upstream group can be reached".to_owned());
     }
-    notes.extend(problem.map(|problem| format!("the last good directory counts: {problem}")));
-    let status = if resolved {
+    for keys in current.remote_keys() {
+        ready &= keys.is_usable();
+        notes.extend(keys.problem());
+    }
+    if shared.pulse.age() > STOPPED_AFTER {
+        ready = false;
+        notes.push(format!(
+            "nobody has looked at the directory for {} s",
+            shared.pulse.age().as_secs()
+        ));
+    }
+    let directory = directory_problem(&current.store);
+    // Without the reasons: this is open to everybody, and they may hold data. The log has them.
+    notes.extend(
+        directory.map(|_| "the directory file is bad: its last good reading counts".to_owned()),
+    );
+    let problem = shared.problem.text();
+    notes.extend(problem.map(|_| "the configuration is bad: the last good one counts".to_owned()));
+    let status = if ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
-    (status, Json(json!({ "ready": resolved, "notes": notes }))).into_response()
+    (status, Json(json!({ "ready": ready, "notes": notes }))).into_response()
+}
+
+fn directory_problem(store: &Store) -> Option<String> {
+    match store {
+        Store::File(store) => store.problem(),
+        #[cfg(test)]
+        Store::Faulty(_) => None,
+    }
+}
+
+/// The configuration that counts, without secrets, and why a newer one does not.
+async fn config(State(shared): State<Arc<Shared>>) -> Response {
+    let current = shared.current.load();
+    Json(json!({
+        "generation": current.number,
+        "hash": current.hash,
+        "problem": shared.problem.text(),
+        "directory_problem": directory_problem(&current.store),
+        "insecure": current.settings.insecure,
+        "notes": current.notes(),
+        "config": current.settings.redacted,
+    }))
+    .into_response()
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
@@ -160,7 +194,7 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn jwks(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.identity.signer() {
+    match shared.current.load().identity.signer() {
         Some(signer) => {
             let headers = [
                 (header::CONTENT_TYPE, "application/jwk-set+json"),
@@ -180,7 +214,7 @@ async fn explain_request(State(shared): State<Arc<Shared>>, body: Bytes) -> Resp
         Ok(request) => request,
         Err(error) => return bad(error.to_string()),
     };
-    match explain::explain(&shared.pipeline, &request).await {
+    match explain::explain(&shared.current.load().pipeline, &request).await {
         Ok(explanation) => Json(explanation).into_response(),
         Err(error) => bad(error.to_string()),
     }

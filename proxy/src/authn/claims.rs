@@ -18,6 +18,8 @@ const LAST_SECOND: i64 = 253_402_300_799;
 const MAX_ROLES: usize = 64;
 /// The longest name of a role, in bytes.
 const MAX_ROLE_BYTES: usize = 128;
+/// The longest names of all roles together, in bytes: they must fit into a header.
+const MAX_ROLES_BYTES: usize = 1024;
 
 /// Why a token is not good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -61,6 +63,9 @@ pub enum TokenError {
     /// `exp - iat` is longer than `max_lifetime`.
     #[error("the token lives longer than is accepted")]
     Lifetime,
+    /// Nobody can say whether the token is good: its issuer's keys cannot be had now.
+    #[error("the issuer's keys cannot be had now")]
+    KeysUnavailable,
     /// A subject that no row can have.
     #[error("the token's subject is no subject id")]
     Subject,
@@ -216,7 +221,8 @@ fn roles(claim: Option<&Value>) -> Result<Arc<[Arc<str>]>, TokenError> {
     let is_name = |name: &&str| {
         (1..=MAX_ROLE_BYTES).contains(&name.len()) && !name.chars().any(char::is_control)
     };
-    if names.len() > MAX_ROLES || !names.iter().all(is_name) {
+    let together: usize = names.iter().map(|name| name.len()).sum();
+    if names.len() > MAX_ROLES || together > MAX_ROLES_BYTES || !names.iter().all(is_name) {
         return Err(TokenError::Claim);
     }
     Ok(names.into_iter().map(Arc::from).collect())

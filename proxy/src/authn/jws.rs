@@ -48,6 +48,16 @@ impl Unverified<'_> {
 
 /// Takes a token apart.
 pub(super) fn parse(token: &str) -> Result<Unverified<'_>, TokenError> {
+    let (mut token, payload) = signed(token)?;
+    token.claims = json::object(&payload).ok_or(TokenError::Malformed)?;
+    if !token.claims.get("iss").is_some_and(Value::is_string) {
+        return Err(TokenError::UnknownIssuer);
+    }
+    Ok(token)
+}
+
+/// Takes a token apart up to its payload, which comes as it was signed, whatever it says.
+pub(super) fn signed(token: &str) -> Result<(Unverified<'_>, Vec<u8>), TokenError> {
     let (message, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
     let (header, payload) = message.split_once('.').ok_or(TokenError::Malformed)?;
     if payload.contains('.') || signature.is_empty() {
@@ -64,18 +74,16 @@ pub(super) fn parse(token: &str) -> Result<Unverified<'_>, TokenError> {
         Some(_) => Err(TokenError::Malformed),
     };
     let algorithm = text("alg")?.ok_or(TokenError::Malformed)?;
-    let claims = json::object(&decode(payload)?).ok_or(TokenError::Malformed)?;
-    if !claims.get("iss").is_some_and(Value::is_string) {
-        return Err(TokenError::UnknownIssuer);
-    }
-    Ok(Unverified {
+    let payload = decode(payload)?;
+    let unverified = Unverified {
         message,
         signature,
         algorithm: known_algorithm(&algorithm).ok_or(TokenError::AlgorithmNotAllowed)?,
         kid: text("kid")?,
         token_type: text("typ")?,
-        claims,
-    })
+        claims: Map::new(),
+    };
+    Ok((unverified, payload))
 }
 
 /// base64url without padding, in its one canonical spelling (RFC 7515 section 2).

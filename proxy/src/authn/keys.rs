@@ -3,10 +3,12 @@
 //! Promise: a key is used only with algorithms that the configuration names for its issuer and
 //! that fit the key's own type and curve; the token chooses among keys by `kid` and never chooses
 //! an algorithm for a key. Private keys, symmetric keys in a key set, repeated key ids and RSA keys
-//! below 2048 bits are refused when the keys are read (attacks.md T2, T4).
+//! below 2048 bits are refused when the keys are read (attacks.md T2, T4). Where keys come from a
+//! URL and cannot be had, the answer is [`TokenError::KeysUnavailable`]: not "no", never "yes".
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jsonwebtoken::{DecodingKey, crypto};
 use sidegate_config::{Algorithm, IssuerSettings, KeySource};
@@ -14,11 +16,13 @@ use sidegate_config::{Algorithm, IssuerSettings, KeySource};
 use super::TokenError;
 use super::jws::Unverified;
 use super::public_key::{self, Key};
+use super::remote::RemoteKeys;
 
 /// The most keys of one issuer. Each may cost a signature check per token without `kid`.
 const MAX_KEYS: usize = 32;
 /// The largest key file, in bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
+
 /// Why an issuer's keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
@@ -48,14 +52,34 @@ pub enum KeyError {
 #[derive(Debug)]
 pub(super) struct KeySet {
     keys: Vec<Key>,
+    remotes: Vec<Arc<RemoteKeys>>,
+    algorithms: BTreeSet<Algorithm>,
 }
 
 impl KeySet {
-    /// Reads the keys of an issuer.
-    pub(super) fn load(issuer: &IssuerSettings) -> Result<Self, KeyError> {
+    /// Reads the keys of an issuer. Those behind a URL are taken from `known` where they are the
+    /// same, so that a reload loses none; new ones are fetched later.
+    pub(super) fn load(
+        issuer: &IssuerSettings,
+        known: &[Arc<RemoteKeys>],
+    ) -> Result<Self, KeyError> {
         let mut keys = Vec::new();
+        let mut remotes = Vec::new();
         for source in &issuer.keys {
             let (place, read) = match source {
+                KeySource::Remote(settings) => {
+                    let same = known
+                        .iter()
+                        .find(|known| known.serves(&issuer.issuer, settings, &issuer.algorithms));
+                    remotes.push(same.cloned().unwrap_or_else(|| {
+                        Arc::new(RemoteKeys::new(
+                            &issuer.issuer,
+                            settings,
+                            &issuer.algorithms,
+                        ))
+                    }));
+                    continue;
+                }
                 KeySource::JwksFile(path) => {
                     let text = read(&issuer.issuer, path)?;
                     (
@@ -83,43 +107,95 @@ impl KeySet {
                 message,
             })?);
         }
-        check_set(&keys).map_err(|message| KeyError::Unusable {
-            issuer: issuer.issuer.clone(),
-            place: "keys".to_owned(),
-            message,
-        })?;
-        Ok(Self { keys })
+        if remotes.is_empty() || !keys.is_empty() {
+            check_set(&keys).map_err(|message| KeyError::Unusable {
+                issuer: issuer.issuer.clone(),
+                place: "keys".to_owned(),
+                message,
+            })?;
+        }
+        Ok(Self {
+            keys,
+            remotes,
+            algorithms: issuer.algorithms.clone(),
+        })
     }
 
-    /// Checks the signature of a token.
-    pub(super) fn verify(&self, token: &Unverified<'_>) -> Result<(), TokenError> {
-        let mut seen = TokenError::AlgorithmNotAllowed;
-        for key in self
-            .keys
-            .iter()
-            .filter(|key| key.algorithms.contains(&token.algorithm))
-        {
-            if let (Some(wanted), Some(kid)) = (&token.kid, &key.kid)
-                && wanted != kid
-            {
-                if seen == TokenError::AlgorithmNotAllowed {
-                    seen = TokenError::UnknownKey;
-                }
-                continue;
-            }
-            seen = TokenError::Signature;
-            let verified = crypto::verify(
-                token.signature,
-                token.message.as_bytes(),
-                &key.key,
-                native(token.algorithm),
-            );
-            if verified.unwrap_or(false) {
-                return Ok(());
+    /// Those that are fetched.
+    pub(super) fn remotes(&self) -> &[Arc<RemoteKeys>] {
+        &self.remotes
+    }
+
+    /// Checks the signature of a token. Where its key may be one that was not fetched yet, waits
+    /// for a fetch.
+    pub(super) async fn verify(&self, token: &Unverified<'_>) -> Result<(), TokenError> {
+        let Err(missed) = self.verify_now(token) else {
+            return Ok(());
+        };
+        if self.remotes.is_empty() || !self.may_be_new(missed, token) {
+            return Err(missed);
+        }
+        let mut failing = false;
+        for remote in &self.remotes {
+            failing |= !remote.refetched().await;
+        }
+        match self.verify_now(token) {
+            // The key may well be in the set that cannot be fetched.
+            Err(_) if failing => Err(TokenError::KeysUnavailable),
+            verdict => verdict,
+        }
+    }
+
+    /// Whether a key that we do not have could change this verdict. A token without `kid` does not
+    /// say whether its key is one that we have.
+    fn may_be_new(&self, missed: TokenError, token: &Unverified<'_>) -> bool {
+        let asymmetric = token.algorithm != Algorithm::Hs256;
+        let unknown = missed != TokenError::Signature || token.kid.is_none();
+        asymmetric && unknown && self.algorithms.contains(&token.algorithm)
+    }
+
+    fn verify_now(&self, token: &Unverified<'_>) -> Result<(), TokenError> {
+        let mut missed = match verify(&self.keys, token) {
+            Ok(()) => return Ok(()),
+            Err(missed) => missed,
+        };
+        for remote in &self.remotes {
+            match remote.with_keys(|keys| verify(keys, token)) {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(TokenError::AlgorithmNotAllowed)) => {}
+                Some(Err(other)) if missed != TokenError::KeysUnavailable => missed = other,
+                Some(Err(_)) => {}
+                None if self.may_be_new(missed, token) => missed = TokenError::KeysUnavailable,
+                None => {}
             }
         }
-        Err(seen)
+        Err(missed)
     }
+}
+
+/// Checks a signature with whichever of the keys may have made it.
+fn verify(keys: &[Key], token: &Unverified<'_>) -> Result<(), TokenError> {
+    let mut missed = TokenError::AlgorithmNotAllowed;
+    for key in keys
+        .iter()
+        .filter(|key| key.algorithms.contains(&token.algorithm))
+    {
+        if let (Some(wanted), Some(kid)) = (&token.kid, &key.kid)
+            && wanted != kid
+        {
+            if missed == TokenError::AlgorithmNotAllowed {
+                missed = TokenError::UnknownKey;
+            }
+            continue;
+        }
+        missed = TokenError::Signature;
+        let message = token.message.as_bytes();
+        let verified = crypto::verify(token.signature, message, &key.key, native(token.algorithm));
+        if verified.unwrap_or(false) {
+            return Ok(());
+        }
+    }
+    Err(missed)
 }
 
 /// The crate's name for an algorithm.
@@ -149,7 +225,7 @@ fn read(issuer: &str, path: &Path) -> Result<String, KeyError> {
     std::fs::read_to_string(path).map_err(error)
 }
 
-fn check_set(keys: &[Key]) -> Result<(), String> {
+pub(super) fn check_set(keys: &[Key]) -> Result<(), String> {
     if keys.is_empty() {
         return Err("expected at least one key that can be used with `algorithms`".to_owned());
     }

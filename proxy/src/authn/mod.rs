@@ -12,10 +12,12 @@ mod json;
 mod jws;
 mod keys;
 mod public_key;
+mod remote;
 
 pub use claims::TokenError;
 pub use credential::{Carrier, CredentialError};
 pub use keys::KeyError;
+pub use remote::{FetchError, RemoteKeys, client as key_client};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,15 +97,20 @@ struct Issuer {
 }
 
 impl Authenticator {
-    /// Reads every key.
+    /// Reads every key that is in a file. Keys behind a URL are taken from `known` where they are
+    /// the same, and fetched later where they are not.
     ///
     /// # Errors
     /// When a key cannot be read or is not usable: a key that is missing must not be found out
     /// request by request.
-    pub fn new(settings: &Settings, subject_id: IdType) -> Result<Self, KeyError> {
+    pub fn new(
+        settings: &Settings,
+        subject_id: IdType,
+        known: &[Arc<RemoteKeys>],
+    ) -> Result<Self, KeyError> {
         let mut issuers = BTreeMap::new();
         for issuer in &settings.issuers {
-            issuers.insert(issuer.issuer.as_str().into(), Issuer::new(issuer)?);
+            issuers.insert(issuer.issuer.as_str().into(), Issuer::new(issuer, known)?);
         }
         Ok(Self {
             carriers: Carriers::new(&settings.issuers, &settings.cors.origins),
@@ -117,7 +124,11 @@ impl Authenticator {
     ///
     /// # Errors
     /// When there is no credential, more than one, or the one there is not good now.
-    pub fn authenticate(&self, head: &Head<'_>, now: UnixMicros) -> Result<Principal, AuthnError> {
+    pub async fn authenticate(
+        &self,
+        head: &Head<'_>,
+        now: UnixMicros,
+    ) -> Result<Principal, AuthnError> {
         let credential = self.carriers.extract(head)?;
         if credential.token.len() > self.max_token_bytes {
             return Err(TokenError::TooLong.into());
@@ -128,8 +139,13 @@ impl Authenticator {
             .get(token.issuer())
             .filter(|issuer| issuer.carriers.contains(&credential.carrier))
             .ok_or(TokenError::UnknownIssuer)?;
-        issuer.keys.verify(&token)?;
-        let verified = issuer.rules.check(&token, now)?;
+        let signature = issuer.keys.verify(&token).await;
+        let verified = match signature {
+            // What would be refused with any key is refused without one.
+            Ok(()) | Err(TokenError::KeysUnavailable) => issuer.rules.check(&token, now)?,
+            Err(error) => return Err(error.into()),
+        };
+        signature?;
         let subject = Id::parse(self.subject_id, &verified.subject).ok_or(TokenError::Subject)?;
         Ok(Principal {
             subject,
@@ -141,24 +157,53 @@ impl Authenticator {
         })
     }
 
+    /// Checks a token's signature with an issuer's keys and nothing else, so that published
+    /// vectors can be run whose payloads are no claims. Makes no principal.
+    ///
+    /// # Errors
+    /// When the token is malformed, or not signed by the issuer.
+    #[doc(hidden)]
+    pub async fn verify_signature(&self, issuer: &str, token: &str) -> Result<(), TokenError> {
+        let (token, _payload) = jws::signed(token)?;
+        let issuer = self.issuers.get(issuer).ok_or(TokenError::UnknownIssuer)?;
+        issuer.keys.verify(&token).await
+    }
+
     /// Every place where a credential may be, and whether the application may see what is there
     /// when nobody has verified it.
     pub fn carriers(&self) -> impl Iterator<Item = (&Carrier, bool)> {
         self.carriers.all()
     }
 
-    /// Headers in which credentials travel, for CORS.
+    /// Where a token would be in a request: a place that its issuer accepts, or else the first one.
+    #[must_use]
+    pub fn carrier_of(&self, token: &str) -> Option<&Carrier> {
+        let issuer = jws::parse(token)
+            .ok()
+            .and_then(|token| self.issuers.get(token.issuer()));
+        let accepted = issuer.and_then(|issuer| issuer.carriers.first());
+        accepted.or_else(|| self.carriers.all().map(|(carrier, _)| carrier).next())
+    }
+
+    /// Every key set that is fetched.
+    pub fn remotes(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
+        self.issuers
+            .values()
+            .flat_map(|issuer| issuer.keys.remotes())
+    }
+
+    /// Headers in which credentials travel.
     pub fn headers(&self) -> impl Iterator<Item = HeaderName> + '_ {
         self.carriers.all().map(|(carrier, _)| carrier.header())
     }
 }
 
 impl Issuer {
-    fn new(settings: &IssuerSettings) -> Result<Self, KeyError> {
+    fn new(settings: &IssuerSettings, known: &[Arc<RemoteKeys>]) -> Result<Self, KeyError> {
         let ClaimSettings { subject, roles } = &settings.claims;
         Ok(Self {
             name: Arc::from(settings.issuer.as_str()),
-            keys: KeySet::load(settings)?,
+            keys: KeySet::load(settings, known)?,
             carriers: settings.sources.iter().map(Carrier::from).collect(),
             forward: settings.forward,
             rules: claims::Rules {

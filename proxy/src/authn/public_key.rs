@@ -154,6 +154,9 @@ fn check_rsa(key: &DecodingKey) -> Result<(), String> {
             bytes * 8
         ));
     }
+    if is_roca(&components.n) {
+        return Err("an RSA modulus that can be factored (ROCA, CVE-2017-15361)".to_owned());
+    }
     let exponent = without_zeros(&components.e);
     let fits = exponent != [1] && exponent.last().is_some_and(|byte| byte % 2 == 1);
     let parsed = components.to_parsed_public_key(&RSA_PKCS1_2048_8192_SHA256);
@@ -162,6 +165,22 @@ fn check_rsa(key: &DecodingKey) -> Result<(), String> {
     } else {
         Err("expected an RSA modulus and an odd exponent above 1".to_owned())
     }
+}
+
+/// Whether a modulus has the fingerprint of keys made by Infineon's library: modulo each of these
+/// primes it is a power of 65537. A good key looks so once in 10^8.
+fn is_roca(modulus: &[u8]) -> bool {
+    const PRIMES: [u32; 38] = [
+        3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89,
+        97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
+    ];
+    PRIMES.iter().all(|prime| {
+        let rest = modulus
+            .iter()
+            .fold(0, |rest, byte| (rest * 256 + u32::from(*byte)) % prime);
+        let powers = std::iter::successors(Some(1), |power| Some(power * (65537 % prime) % prime));
+        powers.take(*prime as usize).any(|power| power == rest)
+    })
 }
 
 /// The digits of a number that count.

@@ -1,6 +1,5 @@
 //! The demo's files: the shipped configuration and directory, and keys made at this start.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,6 @@ use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use jsonwebtoken::jwk::{Jwk, PublicKeyUse, ThumbprintHash};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::json;
-use sidegate_config::Settings;
 use tempfile::TempDir;
 
 use super::{DemoError, Token};
@@ -39,33 +37,24 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Writes them.
-    pub(super) fn write() -> Result<Self, DemoError> {
+    /// Writes them. The ports go into the file itself, so that reading it again, or `explain`, finds
+    /// them without the demo's help.
+    pub(super) fn write(proxy: u16, admin: u16, app: u16) -> Result<Self, DemoError> {
         let folder = tempfile::Builder::new()
             .prefix("sidegate-demo-")
             .tempdir()?;
         let (key, jwk) = key_pair()?;
         let kid = jwk.common.key_id.clone();
         let write = |name: &str, text: &str| fs::write(folder.path().join(name), text);
-        write("sidegate.yaml", CONFIG)?;
+        let config = CONFIG
+            .replace("${SIDEGATE_DEMO_PROXY_PORT:-8080}", &proxy.to_string())
+            .replace("${SIDEGATE_DEMO_ADMIN_PORT:-8081}", &admin.to_string())
+            .replace("${SIDEGATE_DEMO_APP_PORT:-8082}", &app.to_string());
+        write("sidegate.yaml", &config)?;
         write("directory.yaml", DIRECTORY)?;
         write("issuer.jwks.json", &json!({ "keys": [jwk] }).to_string())?;
         let tokens = tokens(&key, kid)?;
         Ok(Self { folder, tokens })
-    }
-
-    /// The configuration, with the demo's ports.
-    pub(super) fn settings(&self, proxy: u16, admin: u16, app: u16) -> Result<Settings, DemoError> {
-        let ports = [
-            ("SIDEGATE_DEMO_PROXY_PORT", proxy),
-            ("SIDEGATE_DEMO_ADMIN_PORT", admin),
-            ("SIDEGATE_DEMO_APP_PORT", app),
-        ];
-        let env: BTreeMap<String, String> = ports
-            .into_iter()
-            .map(|(name, port)| (name.to_owned(), port.to_string()))
-            .collect();
-        Ok(sidegate_config::load(&self.config(), &env)?)
     }
 
     /// The configuration file.

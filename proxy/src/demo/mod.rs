@@ -11,9 +11,8 @@ use std::io::{self, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 
 use pingora::services::background::background_service;
-use sidegate_config::ConfigError;
 
-use crate::app::{Sidegate, StartError};
+use crate::app::{Listening, StartError};
 use crate::listener::{BindError, Bound};
 use example::ExampleApp;
 use files::Files;
@@ -34,9 +33,6 @@ pub enum DemoError {
     /// There are no three ports from this one on.
     #[error("--port {0}: expected at most 65533: the demo takes three ports from there on")]
     Range(u16),
-    /// The shipped configuration is bad, which a test rules out.
-    #[error("{0}")]
-    Config(#[from] ConfigError),
     /// Sidegate cannot start.
     #[error("{0}")]
     Start(#[from] StartError),
@@ -50,10 +46,8 @@ pub enum DemoError {
 pub fn run(port: u16, json: bool) -> Result<(), DemoError> {
     let [proxy, admin, app] = ports(port)?;
     let application = Bound::bind("the demo's application", address(app))?;
-    // Bound before the configuration is read, which names the port; freed for Sidegate to bind.
-    let files = Files::write()?;
-    let settings = files.settings(proxy, admin, application.address().port())?;
-    let listening = Sidegate::assemble(settings)?.listen().map_err(port_error)?;
+    let files = Files::write(proxy, admin, application.address().port())?;
+    let listening = Listening::start(&files.config()).map_err(port_error)?;
     let tour = Tour {
         proxy: listening.proxy_address(),
         admin: listening.admin_address(),
@@ -92,12 +86,9 @@ const fn address(port: u16) -> SocketAddr {
 fn port_error(error: StartError) -> DemoError {
     match error {
         StartError::Bind(error) => DemoError::Port(error),
-        error @ (StartError::Policy(_)
-        | StartError::Routes(_)
-        | StartError::Keys(_)
-        | StartError::Store(_)
-        | StartError::Assertion(_)
-        | StartError::Metrics(_)) => DemoError::Start(error),
+        error @ (StartError::Config(_) | StartError::Assemble(_) | StartError::Metrics(_)) => {
+            DemoError::Start(error)
+        }
     }
 }
 

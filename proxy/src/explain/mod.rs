@@ -188,12 +188,8 @@ fn headers(pipeline: &Pipeline, request: &Request) -> Result<HeaderMap, RequestE
         .entry(HOST)
         .or_insert(HeaderValue::from_static("explain.invalid"));
     if let Some(token) = &request.token {
-        let first = pipeline
-            .authenticator
-            .carriers()
-            .map(|(carrier, _)| carrier)
-            .next();
-        let (name, value) = match first {
+        let place = pipeline.authenticator.carrier_of(token);
+        let (name, value) = match place {
             None | Some(Carrier::Bearer) => (AUTHORIZATION, format!("Bearer {token}")),
             Some(Carrier::Header(name)) => (name.clone(), token.clone()),
             Some(Carrier::Cookie(name)) => (COOKIE, format!("{name}={token}")),

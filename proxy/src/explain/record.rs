@@ -1,6 +1,8 @@
 //! What the walk of a request saw, in words.
 
-use sidegate_policy::{Check, Finding, Id, Policy};
+use std::time::{Duration, UNIX_EPOCH};
+
+use sidegate_policy::{Check, Finding, Id, Policy, UnixMicros};
 
 use super::{CheckResult, Step};
 use crate::authz::Evidence;
@@ -50,10 +52,10 @@ fn rule(policy: &Policy, route: &Route) -> String {
 
 fn facts(policy: &Policy, evidence: &Evidence<'_>) -> Vec<Step> {
     let answer = evidence.answer;
-    let list = |columns: [(&str, Option<String>); 4]| {
+    let list = |columns: &[(&str, Option<String>)]| {
         let known = columns
-            .into_iter()
-            .filter_map(|(name, value)| Some(format!("{name} {}", value?)));
+            .iter()
+            .filter_map(|(name, value)| Some(format!("{name} {}", value.as_ref()?)));
         let known: Vec<_> = known.collect();
         if known.is_empty() {
             "all columns null".to_owned()
@@ -68,7 +70,7 @@ fn facts(policy: &Policy, evidence: &Evidence<'_>) -> Vec<Step> {
             format!("{state}, roles [{}]", row.roles.join(", "))
         }),
         resource: answer.resource.as_ref().map(|row| {
-            list([
+            list(&[
                 ("owner", text(&row.owner)),
                 ("project", text(&row.project)),
                 ("team", text(&row.team)),
@@ -76,17 +78,14 @@ fn facts(policy: &Policy, evidence: &Evidence<'_>) -> Vec<Step> {
             ])
         }),
         project: answer.project.as_ref().map(|row| {
-            list([
+            list(&[
                 ("owner", text(&row.owner)),
                 ("team", text(&row.team)),
                 ("visibility", row.visibility.as_deref().map(str::to_owned)),
-                ("", None),
             ])
         }),
         membership: answer.membership.as_ref().map(|row| {
-            let end = row
-                .expires_at
-                .map(|end| format!(", until {} µs after 1970", end.0));
+            let end = row.expires_at.map(|end| format!(", until {}", date(end)));
             format!("role {}{}", row.role, end.unwrap_or_default())
         }),
     }];
@@ -116,6 +115,9 @@ fn found(policy: &Policy, check: Check, finding: Finding) -> String {
         }
         .to_owned(),
         Finding::Expired => "a membership that has expired".to_owned(),
+        Finding::UnknownRole if check == Check::Ownership => {
+            "the policy has no role `owner`".to_owned()
+        }
         Finding::UnknownRole => "a role that the policy does not know".to_owned(),
         Finding::Role { role, grants: true } => {
             format!("role `{}`, which allows the action", policy.role_name(role))
@@ -131,4 +133,10 @@ fn found(policy: &Policy, check: Check, finding: Finding) -> String {
         }
         Finding::Granted => "one of the subject's own roles allows the action".to_owned(),
     }
+}
+
+/// As RFC 3339, in UTC.
+fn date(at: UnixMicros) -> String {
+    let since = Duration::from_micros(u64::try_from(at.0).unwrap_or(0));
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }

@@ -34,15 +34,18 @@ impl fmt::Display for Step {
                 issuer,
                 claimed_roles,
             } => {
-                let issuer = issuer.as_deref().unwrap_or("nobody: assumed");
-                write!(f, "  subject     {subject}, says {issuer}")?;
+                let issuer = match issuer {
+                    Some(issuer) => format!("says {issuer}"),
+                    None => "assumed, without a token and its roles".to_owned(),
+                };
+                write!(f, "  subject     {subject}, {issuer}")?;
                 match claimed_roles.as_slice() {
                     [] => writeln!(f),
                     roles => writeln!(f, ", with roles [{}]", roles.join(", ")),
                 }
             }
             Self::Resource { action, kind, id } => {
-                let id = id.as_deref().unwrap_or("(no such id)");
+                let id = id.as_deref().unwrap_or("(not an id of this kind)");
                 writeln!(f, "  asks for    {action} {kind}:{id}")
             }
             Self::Facts {

@@ -41,6 +41,8 @@ pub struct Signer {
     audience: String,
     lifetime: Duration,
     bind: Bind,
+    /// The SHA-256 of the configured key; `None` for one that was made here.
+    configured: Option<[u8; 32]>,
     kept: Cache<Speaker, Arc<Signed>>,
 }
 
@@ -107,10 +109,7 @@ impl Signer {
     /// # Errors
     /// When the key does not fit the algorithm.
     pub fn new(settings: &AssertionSettings) -> Result<Self, AssertionError> {
-        let algorithm = match settings.algorithm {
-            AssertionAlgorithm::Es256 => Algorithm::ES256,
-            AssertionAlgorithm::EdDsa => Algorithm::EdDSA,
-        };
+        let algorithm = algorithm(settings.algorithm);
         let key = match (&settings.key, settings.algorithm) {
             (Some(pem), AssertionAlgorithm::Es256) => EncodingKey::from_ec_pem(pem.expose()),
             (Some(pem), AssertionAlgorithm::EdDsa) => EncodingKey::from_ed_pem(pem.expose()),
@@ -135,8 +134,20 @@ impl Signer {
             audience: settings.audience.clone(),
             lifetime: settings.lifetime,
             bind: settings.bind,
+            configured: configured(settings),
             kept: Cache::new(MAX_KEPT),
         })
+    }
+
+    /// Whether other settings ask for just this signer. A key that was made here serves on.
+    #[must_use]
+    pub fn serves(&self, settings: &AssertionSettings) -> bool {
+        self.algorithm == algorithm(settings.algorithm)
+            && self.configured == configured(settings)
+            && self.issuer == settings.issuer
+            && self.audience == settings.audience
+            && self.lifetime == settings.lifetime
+            && self.bind == settings.bind
     }
 
     /// The public key set (RFC 7517 section 5).
@@ -224,6 +235,20 @@ fn path_hash(target: &Target) -> String {
 
 fn encode(value: &Value) -> String {
     URL_SAFE_NO_PAD.encode(value.to_string())
+}
+
+const fn algorithm(algorithm: AssertionAlgorithm) -> Algorithm {
+    match algorithm {
+        AssertionAlgorithm::Es256 => Algorithm::ES256,
+        AssertionAlgorithm::EdDsa => Algorithm::EdDSA,
+    }
+}
+
+fn configured(settings: &AssertionSettings) -> Option<[u8; 32]> {
+    digest(&SHA256, settings.key.as_ref()?.expose())
+        .as_ref()
+        .try_into()
+        .ok()
 }
 
 const fn algorithm_name(algorithm: AssertionAlgorithm) -> &'static str {

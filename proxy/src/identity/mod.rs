@@ -14,7 +14,9 @@ pub use assertion::{AssertionError, Signer};
 pub use strip::strip_answer;
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
+use http::header::EXPECT;
 use http::{HeaderName, HeaderValue, Method};
 use ipnet::IpNet;
 use pingora::http::RequestHeader;
@@ -47,7 +49,7 @@ const MAX_VALUE_BYTES: usize = 4096;
 /// Writes identity into requests. Built once.
 #[derive(Debug)]
 pub struct Identity {
-    signer: Option<Signer>,
+    signer: Option<Arc<Signer>>,
     carriers: Vec<(Carrier, bool)>,
     stripper: Stripper,
 }
@@ -71,7 +73,7 @@ impl Identity {
     /// From the configured signer, credentials and proxies.
     #[must_use]
     pub fn new(
-        signer: Option<Signer>,
+        signer: Option<Arc<Signer>>,
         authenticator: &Authenticator,
         trusted_proxies: Vec<IpNet>,
     ) -> Self {
@@ -87,7 +89,7 @@ impl Identity {
 
     /// The signer, whose public key the admin listener shows.
     #[must_use]
-    pub const fn signer(&self) -> Option<&Signer> {
+    pub const fn signer(&self) -> Option<&Arc<Signer>> {
         self.signer.as_ref()
     }
 
@@ -137,8 +139,8 @@ impl Identity {
             headers.push(AUTHORIZED, authorized)?;
             let mut roles: Vec<&str> = decision
                 .checks()
-                .all()
-                .iter()
+                .into_iter()
+                .flat_map(|checks| checks.all())
                 .filter_map(|(_, finding)| finding.role())
                 .map(|role| policy.role_name(role))
                 .collect();
@@ -167,6 +169,9 @@ impl Identity {
     ) -> pingora::Result<()> {
         self.stripper.strip(request, peer);
         self.strip_credentials(request, subject)?;
+        // Answered by us, once the request was cleared: the application's final answer must not
+        // race with a body that the client was already told to send.
+        request.remove_header(&EXPECT);
         if let Some(peer) = peer {
             strip::forwarded(request, peer)?;
         }
@@ -185,10 +190,10 @@ impl Identity {
         subject: Option<&Subject>,
     ) -> pingora::Result<()> {
         let verified = subject.and_then(|subject| subject.principal.carrier.as_ref());
-        for (carrier, forward) in &self.carriers {
+        for (carrier, unverified_forward) in &self.carriers {
             let keep = match verified {
-                Some((used, forward)) if used == carrier => *forward,
-                Some(_) | None => *forward,
+                Some((used, verified_forward)) if used == carrier => *verified_forward,
+                Some(_) | None => *unverified_forward,
             };
             if keep {
                 continue;

@@ -1,6 +1,7 @@
 //! Which headers of a client never reach the application, and what is said of the client instead.
 //!
-//! Promise: no spelling of a header slips through that an application would take for it; a trusted
+//! Promise: no spelling of a header slips through that an application would take for it (names
+//! with other characters than letters, digits and `-` are removed altogether); a trusted
 //! proxy may speak about the client, nobody may speak as Sidegate or name another target or method
 //! than the one that was decided on.
 
@@ -18,7 +19,7 @@ const PREFIX: &str = "x-sidegate";
 /// Headers that some applications obey instead of the request line (or of their own settings:
 /// `Proxy`, CVE-2016-5385). What was decided on is what is forwarded, so nobody may send them, not
 /// even a trusted proxy.
-const OVERRIDES: [&str; 10] = [
+const OVERRIDES: [&str; 15] = [
     "x-http-method-override",
     "x-http-method",
     "x-method-override",
@@ -29,9 +30,14 @@ const OVERRIDES: [&str; 10] = [
     "x-forwarded-path",
     "x-forwarded-method",
     "proxy",
+    "script-name",
+    "path-info",
+    "x-script-name",
+    "x-sendfile-type",
+    "x-accel-mapping",
 ];
 /// Statements about the client that only a trusted proxy may make. A `-` at the end is a prefix.
-const STATEMENTS: [&str; 9] = [
+const STATEMENTS: [&str; 13] = [
     "x-forwarded-",
     "forwarded",
     "x-real-ip",
@@ -41,6 +47,10 @@ const STATEMENTS: [&str; 9] = [
     "x-original-",
     "x-envoy-",
     "x-client-cert-",
+    "x-forwarded",
+    "client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
 ];
 
 /// Removes what a client may not say.
@@ -75,7 +85,8 @@ impl Stripper {
         let strips = |name: &HeaderName| {
             let folded = fold(name.as_str());
             let vouched = trusted && name.as_str() == folded;
-            is_ours(&folded)
+            is_odd(name)
+                || is_ours(&folded)
                 || OVERRIDES.contains(&&*folded)
                 || (!vouched && is_statement(&folded))
                 || (self.credentials.iter().any(|(_, known)| *known == folded)
@@ -104,6 +115,15 @@ pub fn strip_answer(headers: &HeaderMap) -> Vec<HeaderName> {
         .filter(|name| is_ours(&fold(name.as_str())))
         .cloned()
         .collect()
+}
+
+/// Whether a name is one that some applications take for another: `Content_Length` for
+/// `Content-Length`, `SCRIPT_NAME` for the variable of that name. nginx drops these by default too.
+fn is_odd(name: &HeaderName) -> bool {
+    !name
+        .as_str()
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn is_ours(folded: &str) -> bool {

@@ -72,9 +72,11 @@ impl World {
         let policy = Arc::new(testing::policy(&document));
         let path = folder.path().join("directory.yaml");
         let store = Store::File(FileStore::open(&path, Arc::clone(&policy)).unwrap());
-        let authenticator = Authenticator::new(&settings, IdType::Uuid).unwrap();
+        let authenticator = Authenticator::new(&settings, IdType::Uuid, &[]).unwrap();
         let assertion = &settings.identity.assertion;
-        let signer = assertion.enabled.then(|| Signer::new(assertion).unwrap());
+        let signer = assertion
+            .enabled
+            .then(|| Arc::new(Signer::new(assertion).unwrap()));
         Self {
             routes: RouteTable::compile(&settings.routes, &policy).unwrap(),
             identity: Identity::new(signer, &authenticator, settings.trusted_proxies),
@@ -87,7 +89,7 @@ impl World {
     fn clearance(&self, target: &str, principal: &Arc<Principal>) -> Clearance {
         use crate::route::Access;
         let target = Target::parse(target.as_bytes()).unwrap();
-        let found = self.routes.find(&Method::GET, &target).unwrap();
+        let found = self.routes.find(&Method::GET, &target).unwrap().unwrap();
         let resource = match found.route.access {
             Access::Public => {
                 let permit = self.authorizer.public(found.route, target).unwrap();
@@ -113,7 +115,12 @@ impl World {
     /// One clearance of each kind that there is, with its name.
     fn clearances(&self) -> [(&'static str, Clearance); 4] {
         let target = Target::parse(b"/me").unwrap();
-        let route = self.routes.find(&Method::GET, &target).unwrap().route;
+        let route = self
+            .routes
+            .find(&Method::GET, &target)
+            .unwrap()
+            .unwrap()
+            .route;
         let preflight = self.authorizer.preflight(route, target);
         let alice = alice(&[]);
         [

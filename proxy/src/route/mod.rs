@@ -2,7 +2,8 @@
 //!
 //! Promise: the answer depends on the method and the canonical path alone, never on the order in
 //! which routes are written. No rule means refused. Precedence: a literal segment beats a
-//! parameter, a parameter beats a rest (`{*name}`), from the left; among routes of the same shape
+//! parameter or a rest (`{*name}`), from the left (a parameter and a rest cannot stand beside each
+//! other in one place); among routes of the same shape
 //! `uuid` beats `bigint` beats `text`; two routes that would still answer the same request are an
 //! error when the table is built. The path decides first: a method that the most specific path
 //! does not list is not looked for on a less specific one. `HEAD` follows `GET`.
@@ -11,7 +12,7 @@ mod overlap;
 mod table;
 mod template;
 
-pub use table::{Found, RouteTable, RouteTableError};
+pub use table::{AmbiguousPath, Found, RouteTable, RouteTableError};
 pub use template::{Template, TemplateError};
 
 use std::sync::Arc;
@@ -33,6 +34,10 @@ pub struct Route {
     pub access: Access,
     /// Whether a denial looks like a missing route.
     pub hide_denied: bool,
+    /// Whether a WebSocket handshake is passed on.
+    pub websocket: bool,
+    /// The group of instances that serves it; `None`: the active one.
+    pub upstream: Option<String>,
 }
 
 /// What must hold for a request on a route.

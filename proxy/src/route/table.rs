@@ -1,5 +1,6 @@
 //! The table of routes: built once, asked for every request.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,9 +14,18 @@ use crate::target::{Target, decode_segment};
 /// Every route, by shape.
 #[derive(Debug)]
 pub struct RouteTable {
-    router: matchit::Router<Vec<Arc<Route>>>,
+    router: Shapes,
+    /// The same by shapes in lower case, for what is looked for twice.
+    folded: Shapes,
     routes: Vec<Arc<Route>>,
 }
+
+type Shapes = matchit::Router<Vec<Arc<Route>>>;
+
+/// A path that an application could resolve to a route that asks for more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("another spelling of the path, by case or a trailing slash, has a stricter route")]
+pub struct AmbiguousPath;
 
 /// The route that answers a request.
 #[derive(Debug)]
@@ -103,9 +113,9 @@ impl RouteTable {
                 .push(Arc::clone(&route));
             routes.push(route);
         }
-        let mut router = matchit::Router::new();
-        for (shape, mut same) in shapes {
-            if let Some((one, other)) = overlap::conflict(&same) {
+        let mut router = Shapes::new();
+        for (shape, same) in &mut shapes {
+            if let Some((one, other)) = overlap::conflict(same) {
                 let (one, other) = (one.id.to_string(), other.id.to_string());
                 return Err(RouteTableError::Conflict { one, other });
             }
@@ -116,37 +126,51 @@ impl RouteTable {
                     !route.methods.contains(&Method::HEAD),
                 )
             });
-            let route = same
-                .first()
-                .map(|route| route.id.to_string())
-                .unwrap_or_default();
-            router
-                .insert(shape, same)
-                .map_err(|error| RouteTableError::Unroutable {
-                    route,
-                    message: error.to_string(),
-                })?;
+            insert(&mut router, shape, same.clone())?;
         }
-        Ok(Self { router, routes })
+        let mut folded: BTreeMap<String, Vec<Arc<Route>>> = BTreeMap::new();
+        for (shape, same) in shapes {
+            folded
+                .entry(shape.to_ascii_lowercase())
+                .or_default()
+                .extend(same);
+        }
+        let mut twins = Shapes::new();
+        for (shape, mut same) in folded {
+            same.sort_by_key(|route| Reverse(strictness(route)));
+            insert(&mut twins, &shape, same)?;
+        }
+        Ok(Self {
+            router,
+            folded: twins,
+            routes,
+        })
     }
 
     /// The route that answers this method and path; `None` refuses the request.
-    #[must_use]
-    pub fn find(&self, method: &Method, target: &Target) -> Option<Found> {
-        let found = self.router.at(target.path()).ok()?;
-        found.value.iter().filter(|route| route.answers(method)).find_map(|route| {
-            let mut path_id = None;
-            let mut values = found.params.iter().map(|(_, value)| value);
-            for (position, (_, id_type)) in route.template.parameters().enumerate() {
-                let value = decode_segment(values.next()?);
-                let id = Id::parse(id_type.unwrap_or(IdType::Text), &value)?;
-                if matches!(&route.access, Access::Resource { id: IdSource::Path(at), .. } if *at == position)
-                {
-                    path_id = Some(id);
-                }
-            }
-            Some(Found { route: Arc::clone(route), path_id })
-        })
+    ///
+    /// # Errors
+    /// When an application that ignores case or a trailing slash would resolve the path to a route
+    /// that asks for more than the one that was found.
+    pub fn find(&self, method: &Method, target: &Target) -> Result<Option<Found>, AmbiguousPath> {
+        let Some(found) = look_up(&self.router, method, target.path()) else {
+            return Ok(None);
+        };
+        let asks = strictness(&found.route);
+        if asks == STRICTEST {
+            return Ok(Some(found));
+        }
+        let lower = target.path().to_ascii_lowercase();
+        let bare = lower.trim_end_matches('/');
+        let stricter = [bare.to_owned(), format!("{bare}/")]
+            .iter()
+            .filter_map(|path| look_up(&self.folded, method, path))
+            .any(|twin| strictness(&twin.route) > asks);
+        if stricter {
+            Err(AmbiguousPath)
+        } else {
+            Ok(Some(found))
+        }
     }
 
     /// Every route, as written.
@@ -161,6 +185,47 @@ impl RouteTable {
         overlap::report(&self.routes)
     }
 }
+
+fn insert(router: &mut Shapes, shape: &str, same: Vec<Arc<Route>>) -> Result<(), RouteTableError> {
+    let route = same
+        .first()
+        .map(|route| route.id.to_string())
+        .unwrap_or_default();
+    router
+        .insert(shape, same)
+        .map_err(|error| RouteTableError::Unroutable {
+            route,
+            message: error.to_string(),
+        })
+}
+
+fn look_up(router: &Shapes, method: &Method, path: &str) -> Option<Found> {
+    let found = router.at(path).ok()?;
+    found.value.iter().filter(|route| route.answers(method)).find_map(|route| {
+        let mut path_id = None;
+        let mut values = found.params.iter().map(|(_, value)| value);
+        for (position, (_, id_type)) in route.template.parameters().enumerate() {
+            let value = decode_segment(values.next()?);
+            let id = Id::parse(id_type.unwrap_or(IdType::Text), &value)?;
+            if matches!(&route.access, Access::Resource { id: IdSource::Path(at), .. } if *at == position)
+            {
+                path_id = Some(id);
+            }
+        }
+        Some(Found { route: Arc::clone(route), path_id })
+    })
+}
+
+/// How much a route asks for.
+const fn strictness(route: &Route) -> u8 {
+    match route.access {
+        Access::Public => 0,
+        Access::Authenticated { .. } => 1,
+        Access::Resource { .. } => STRICTEST,
+    }
+}
+
+const STRICTEST: u8 = 2;
 
 fn compile(setting: &RouteSettings, policy: &Policy) -> Result<Route, RouteTableError> {
     let mut template =
@@ -195,6 +260,8 @@ fn compile(setting: &RouteSettings, policy: &Policy) -> Result<Route, RouteTable
         template,
         access,
         hide_denied: setting.hide_denied,
+        websocket: setting.websocket,
+        upstream: setting.upstream.clone(),
     })
 }
 

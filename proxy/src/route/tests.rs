@@ -55,6 +55,8 @@ fn found(table: &RouteTable, method: &Method, path: &str) -> Option<String> {
     let target = Target::parse(path.as_bytes()).unwrap();
     table
         .find(method, &target)
+        .ok()
+        .flatten()
         .map(|found| found.route.id.to_string())
 }
 
@@ -156,6 +158,7 @@ fn what_a_route_refers_to_must_be_there() {
     let found = compile(&routes)
         .unwrap()
         .find(&Method::GET, &target)
+        .unwrap()
         .unwrap();
     assert_eq!(
         found.path_id.unwrap().as_str(),
@@ -179,6 +182,43 @@ fn what_a_route_refers_to_must_be_there() {
         compile(&routes),
         Err(RouteTableError::OtherType { .. })
     ));
+}
+
+#[test]
+fn another_spelling_of_a_stricter_route_is_refused() {
+    let mut routes = settings(&[
+        "GET /api/{*rest}",
+        "GET /api/admin/{id}",
+        "GET /api/admin/{id}/",
+    ]);
+    let authenticated = sidegate_config::AccessSettings::Authenticated {
+        unknown_subject: UnknownSubject::Deny,
+    };
+    routes.truncate(2);
+    routes[1].access = authenticated;
+    let table = RouteTable::compile(&routes, &policy()).unwrap();
+    let find = |path: &str| {
+        let target = Target::parse(path.as_bytes()).unwrap();
+        table
+            .find(&Method::GET, &target)
+            .map(|found| found.map(|found| found.route.id.to_string()))
+    };
+    assert_eq!(
+        find("/api/admin/7"),
+        Ok(Some("GET /api/admin/{id}".to_owned()))
+    );
+    assert_eq!(
+        find("/api/other/7"),
+        Ok(Some("GET /api/{*rest}".to_owned()))
+    );
+    for path in [
+        "/api/admin/7/",
+        "/api/Admin/7",
+        "/api/ADMIN/7/",
+        "/api/aDmin/x",
+    ] {
+        assert_eq!(find(path), Err(AmbiguousPath), "{path}");
+    }
 }
 
 proptest! {

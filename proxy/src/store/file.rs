@@ -1,24 +1,18 @@
 //! The embedded store: a [`Directory`] read from one file, and read again when the file changes.
 //!
-//! Promise: an edit counts within `2 × poll_interval` after the file came to rest; an edit that
-//! cannot be understood changes nothing and is reported until it is mended. Replacing the file by
-//! rename, writing in place, and swapping a symlink on the way to it (Kubernetes) are all edits.
-//!
-//! The file is polled: it is small, and a notification that gets lost would be a right that stays.
+//! Promise: an edit counts within two polls after the file came to rest; an edit that cannot be
+//! understood changes nothing and is reported until it is mended.
 
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use sidegate_policy::Policy;
 
 use super::{Directory, DirectoryError};
-
-/// A file's time stamps are this coarse at worst: within it, two edits can look like one.
-const STAMP_GRAIN: Duration = Duration::from_secs(2);
+use crate::file_watch::FileWatch;
 
 /// The current directory.
 #[derive(Debug)]
@@ -27,6 +21,8 @@ pub struct FileStore {
     policy: Arc<Policy>,
     current: ArcSwap<Directory>,
     problem: ArcSwap<Option<String>>,
+    /// The last reading failed before the text was there: it may succeed without an edit.
+    unread: AtomicBool,
 }
 
 /// Why the file cannot be used.
@@ -71,6 +67,7 @@ impl FileStore {
             policy,
             current: ArcSwap::from_pointee(directory),
             problem: ArcSwap::from_pointee(None),
+            unread: AtomicBool::new(false),
         })
     }
 
@@ -87,6 +84,10 @@ impl FileStore {
     }
 
     fn adopt(&self, read: Result<Directory, FileError>) -> Option<Change> {
+        self.unread.store(
+            matches!(read, Err(FileError::Read { .. })),
+            Ordering::Relaxed,
+        );
         match read {
             Ok(directory) => {
                 let rows = directory.rows();
@@ -106,58 +107,18 @@ impl FileStore {
 
 /// Notices edits of a [`FileStore`]'s file.
 #[derive(Debug, Default)]
-pub struct Watch {
-    /// How the file looked at the last poll.
-    last: Option<Stamp>,
-    /// How it looked when it was last read.
-    read: Option<Stamp>,
-    /// What was in it then.
-    text: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    device: u64,
-    inode: u64,
-    length: u64,
-    modified: (i64, i64),
-    fresh: bool,
-}
+pub struct Watch(FileWatch);
 
 impl Watch {
-    /// Looks at the file once. A file that changed since the last look is still being written;
-    /// it is read when two looks in a row see the same.
+    /// Looks at the file once, and reads it if it has changed and come to rest, or if it could not
+    /// be read before.
     pub fn poll(&mut self, store: &FileStore) -> Option<Change> {
-        let stamp = stamp(&store.path);
-        let at_rest = self.last == stamp;
-        self.last = stamp;
-        if !at_rest || (self.read == stamp && stamp.is_some_and(|stamp| !stamp.fresh)) {
+        let changed = self.0.changed(std::slice::from_ref(&store.path));
+        if !changed && !store.unread.load(Ordering::Relaxed) {
             return None;
         }
-        self.read = stamp;
-        let text = text(&store.path);
-        // The stamp is new, or too young to be trusted; the text says whether there was an edit.
-        if text
-            .as_ref()
-            .is_ok_and(|text| self.text.as_ref() == Some(text))
-        {
-            return None;
-        }
-        self.text = text.as_ref().ok().cloned();
-        store.adopt(text.and_then(|text| parse(&store.path, &text, &store.policy)))
+        store.adopt(text(&store.path).and_then(|text| parse(&store.path, &text, &store.policy)))
     }
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = std::fs::metadata(path).ok()?;
-    let age = metadata.modified().ok().and_then(|at| at.elapsed().ok());
-    Some(Stamp {
-        device: metadata.dev(),
-        inode: metadata.ino(),
-        length: metadata.size(),
-        modified: (metadata.mtime(), metadata.mtime_nsec()),
-        fresh: age.is_none_or(|age| age < STAMP_GRAIN),
-    })
 }
 
 fn text(path: &Path) -> Result<String, FileError> {

@@ -10,11 +10,17 @@
 )]
 
 mod admin;
+mod balancers;
 mod cli;
+mod conformance;
 mod demo;
 mod denials;
+mod keys;
 mod probes;
 mod process;
 mod readme;
 mod recorder;
+mod reload;
+mod shipped;
+mod streaming;
 mod wire;

@@ -25,7 +25,7 @@ pub(crate) const ALICE: &str = "a11ce000-0000-4000-8000-000000000001";
 pub(crate) const MINE: &str = "6e000000-0000-4000-8000-000000000001";
 pub(crate) const YOURS: &str = "6e000000-0000-4000-8000-000000000002";
 
-const DIRECTORY: &str = "
+pub(crate) const DIRECTORY: &str = "
 users: [{ id: a11ce000-0000-4000-8000-000000000001, active: true, roles: [artist] }]
 resources:
   - { kind: generation, id: 6e000000-0000-4000-8000-000000000001, owner_id: a11ce000-0000-4000-8000-000000000001 }
@@ -43,12 +43,23 @@ pub(crate) struct Sidegate {
 impl Sidegate {
     /// In front of `upstream`, with further top-level YAML.
     pub(crate) fn start(upstream: SocketAddr, more: &str) -> Self {
+        Self::run(&config(upstream, more))
+    }
+
+    /// With this configuration.
+    pub(crate) fn run(config: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("directory.yaml"), DIRECTORY).unwrap();
-        fs::write(folder.path().join("sidegate.yaml"), config(upstream, more)).unwrap();
+        fs::write(folder.path().join("sidegate.yaml"), config).unwrap();
+        Self::run_in(folder)
+    }
+
+    /// With the configuration `sidegate.yaml` of a folder.
+    pub(crate) fn run_in(folder: TempDir) -> Self {
         let mut child = Command::new(BINARY)
             .args(["run", "--config"])
             .arg(folder.path().join("sidegate.yaml"))
+            .env("SIDEGATE_LOG", "info")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -73,6 +84,49 @@ impl Sidegate {
             folder,
             lines,
         }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes the configuration anew, as an editor does that renames.
+    pub(crate) fn edit(&self, config: &str) {
+        let next = self.folder.path().join("next");
+        fs::write(&next, config).unwrap();
+        fs::rename(next, self.folder.path().join("sidegate.yaml")).unwrap();
+    }
+
+    /// Sends it a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Its resident memory, in bytes.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .unwrap();
+        line.split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+            * 1024
+    }
+
+    /// What `GET path` of the admin listener answers.
+    pub(crate) fn admin(&self, path: &str) -> Value {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.admin
+        );
+        crate::wire::ask(self.admin, request).json()
     }
 
     pub(crate) fn directory(&self) -> PathBuf {

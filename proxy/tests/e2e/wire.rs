@@ -81,6 +81,21 @@ impl Wire {
         }
     }
 
+    /// The next chunk of a chunked body.
+    pub(crate) fn chunk(&mut self) -> Vec<u8> {
+        let size = usize::from_str_radix(&self.line().unwrap(), 16).unwrap();
+        let chunk = self.bytes(size);
+        self.line();
+        chunk
+    }
+
+    /// So many bytes.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes).unwrap();
+        bytes
+    }
+
     /// Whether the other side has closed the connection, waiting until it does.
     pub(crate) fn is_closed(&mut self) -> bool {
         let mut rest = Vec::new();
@@ -90,7 +105,8 @@ impl Wire {
         }
     }
 
-    fn line(&mut self) -> Option<String> {
+    /// The next line, without its end.
+    pub(crate) fn line(&mut self) -> Option<String> {
         let mut line = String::new();
         let read = self.stream.read_line(&mut line).ok()?;
         (read > 0).then(|| line.trim_end_matches(['\r', '\n']).to_owned())

@@ -147,7 +147,8 @@ fn a_token_is_looked_at_up_to_the_configured_length() {
             json!({ "limits": { "max_token_bytes": max } }),
         );
         let settings = settings(folder.path(), &document);
-        let authenticator = Authenticator::new(&settings, sidegate_policy::IdType::Uuid).unwrap();
+        let authenticator =
+            Authenticator::new(&settings, sidegate_policy::IdType::Uuid, &[]).unwrap();
         bearer(&authenticator, &good)
     };
     assert!(ask(good.len()).is_ok());

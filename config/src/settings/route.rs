@@ -1,0 +1,66 @@
+//! Routes: what may be asked, and what must hold.
+//!
+//! Promise: each has exactly one rule, and its kind and its group exist. Its template is parsed
+//! by the proxy.
+
+use http::{HeaderName, Method};
+
+/// One rule: what is asked, and what must hold.
+#[derive(Debug)]
+pub struct RouteSettings {
+    /// Its name in metrics, logs and `explain`. Unique.
+    pub id: String,
+    /// Its methods. Never empty. `HEAD` follows `GET` where no route names it.
+    pub methods: Vec<Method>,
+    /// Its path template, unparsed: `/api/generations/{id:uuid}`.
+    pub path: String,
+    /// What must hold.
+    pub access: AccessSettings,
+    /// Answer 404 instead of 403 when the decision is a denial.
+    pub hide_denied: bool,
+    /// Whether a WebSocket handshake is passed on.
+    pub websocket: bool,
+    /// The group of `upstream.groups` that serves it; `None`: the active one.
+    pub upstream: Option<String>,
+}
+
+/// What must hold for a request on a route.
+#[derive(Debug)]
+pub enum AccessSettings {
+    /// Nothing: no credential is looked at and no identity is passed on.
+    Public,
+    /// A verified subject.
+    Authenticated {
+        /// Whether a subject without a row is let through (sign-up).
+        unknown_subject: UnknownSubject,
+    },
+    /// A verified subject that may do `action` on the resource.
+    Resource {
+        /// The action's name.
+        action: String,
+        /// The resource's kind, one of `policy.kinds`.
+        kind: String,
+        /// Where the resource's id is.
+        id: IdSource,
+    },
+}
+
+/// What happens to a subject that has no row in the application's tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnknownSubject {
+    /// Refused.
+    Deny,
+    /// Let through.
+    Allow,
+}
+
+/// Where a resource's id is in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IdSource {
+    /// A parameter of the path template.
+    Path(String),
+    /// A query parameter, present exactly once.
+    Query(String),
+    /// A header, present exactly once.
+    Header(HeaderName),
+}

@@ -1,0 +1,114 @@
+//! What is kept of the document itself: its files, and a form of it that may be shown.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::{BASE, parsed};
+use crate::{Settings, load, parse, schema};
+
+/// Every place of a secret, and an environment that fills in one more in each of them.
+const FULL: &str = "\
+listen: '${LISTEN:-127.0.0.1:0}'
+admin: { token: hunter2-admin-token }
+upstream: { url: 'http://127.0.0.1:${PORT:-3000}' }
+store: { file: { path: directory.yaml } }
+issuers:
+  - issuer: https://id.example/
+    audiences: [api]
+    algorithms: [ES256, HS256]
+    keys:
+      - jwks_uri: https://id.example/jwks.json
+      - { secret: hunter2-hunter2-hunter2-hunter2-hunter2 }
+      - { secret: '${SECRET}' }
+      - { secret: '${UNSET:-hunter2-hunter2-hunter2-hunter2-default}' }
+      - { secret: 'file:key' }
+  - issuer: https://other.example/
+    audiences: [api]
+    algorithms: [HS256]
+    keys: [{ kid: a, secret: 'file:${NAME:-./key}' }, { secret: 'file:other' }]
+policy: { roles: { owner: [read] } }
+routes: [{ methods: [GET], path: /health, access: public }]
+identity: { assertion: { key: '${KEY:-hunter2-pem}', issuer: me } }
+";
+
+fn loaded() -> (PathBuf, Settings) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sidegate.yaml");
+    fs::write(&file, FULL).unwrap();
+    for name in ["key", "other"] {
+        let secret = format!("hunter2-hunter2-hunter2-hunter2-{name}\n");
+        fs::write(folder.path().join(name), secret).unwrap();
+    }
+    let secret = "hunter2-hunter2-hunter2-hunter2-variable".to_owned();
+    let env = BTreeMap::from([("SECRET".to_owned(), secret)]);
+    let settings = load(&file, &env).unwrap();
+    (folder.path().to_path_buf(), settings)
+}
+
+#[test]
+fn every_file_that_was_read_is_kept_once() {
+    let (folder, settings) = loaded();
+    let expected = ["sidegate.yaml", "key", "other"].map(|name| folder.join(name));
+    assert_eq!(settings.files, expected);
+
+    let relative = parse(BASE, Path::new("sidegate.yaml"), &BTreeMap::new()).unwrap();
+    let here = std::path::absolute("sidegate.yaml").unwrap();
+    assert_eq!(relative.files, [here]);
+}
+
+#[test]
+fn the_redacted_document_is_what_was_written_without_its_secrets() {
+    let (_, settings) = loaded();
+    let shown = &settings.redacted;
+    assert!(!shown.to_string().contains("hunter2"), "{shown}");
+    assert_eq!(shown["listen"], "${LISTEN:-127.0.0.1:0}");
+    assert_eq!(shown["upstream"]["url"], "http://127.0.0.1:${PORT:-3000}");
+    assert_eq!(shown["admin"], json!({ "token": "***" }));
+    let keys = json!([
+        { "jwks_uri": "https://id.example/jwks.json" },
+        { "secret": "***" },
+        { "secret": "***" },
+        { "secret": "***" },
+        { "secret": "file:key" },
+    ]);
+    assert_eq!(shown["issuers"][0]["keys"], keys);
+    let keys = json!([
+        { "kid": "a", "secret": "file:${NAME:-./key}" },
+        { "secret": "file:other" },
+    ]);
+    assert_eq!(shown["issuers"][1]["keys"], keys);
+    let assertion = json!({ "key": "***", "issuer": "me" });
+    assert_eq!(shown["identity"]["assertion"], assertion);
+
+    // A place that is no secret's, where a URL may still hold one.
+    let url = "https://me:hunter2@id.example/x?apikey=hunter2";
+    let text = BASE
+        .replace("[api]", &format!("['{url}', '${{UNSET:-{url}#}}']"))
+        .replace("https://id.example/\n", &format!("{url}\n"));
+    let shown = parsed(&text).unwrap().redacted;
+    assert!(!shown.to_string().contains("hunter2"), "{shown}");
+    let hidden = "https://***@id.example/x?***";
+    assert_eq!(shown["issuers"][0]["issuer"], hidden);
+    let audiences = json!([hidden, format!("${{UNSET:-{hidden}}}")]);
+    assert_eq!(shown["issuers"][0]["audiences"], audiences);
+
+    let plain = parsed(BASE).unwrap().redacted;
+    assert_eq!(
+        plain,
+        serde_yaml::from_str::<serde_json::Value>(BASE).unwrap()
+    );
+}
+
+#[test]
+fn the_secrets_of_the_full_example_are_all_there_are() {
+    // Whoever adds a secret to the schema adds it to the redaction and to the example above.
+    let schema = schema().to_string();
+    assert_eq!(
+        schema.matches("`file:PATH` reads it").count(),
+        3,
+        "{schema}"
+    );
+}

@@ -1,0 +1,266 @@
+//! One configuration, read and ready: what every request is decided and forwarded with.
+//!
+//! Promise: a [`Generation`] is complete (keys, policy, routes, directory) or it is not made; a
+//! request belongs to one from beginning to end, whatever is loaded meanwhile. What must outlive a
+//! reload does: fetched keys, the assertion's key, the directory and what is known about
+//! instances, wherever the configuration still asks for the same.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use aws_lc_rs::digest::{SHA256, digest};
+use sidegate_config::{
+    IdType as IdTypeSetting, KeySource, PolicySettings, Settings, StoreSettings,
+};
+use sidegate_policy::{Document, IdType, KindDocument, Policy, PolicyError};
+use tokio::sync::watch;
+
+use crate::authn::{Authenticator, KeyError, RemoteKeys};
+use crate::authz::Authorizer;
+use crate::clock::Clock;
+use crate::cors::Cors;
+use crate::identity::{AssertionError, Identity, Signer};
+use crate::pipeline::Pipeline;
+use crate::route::{RouteTable, RouteTableError};
+use crate::store::{FileError, FileStore, Store};
+use crate::upstream::Upstreams;
+
+/// Everything that a request needs.
+#[derive(Debug)]
+pub struct Generation {
+    /// Counted from 1.
+    pub number: u64,
+    /// The SHA-256 of the document without its secrets, in hexadecimal.
+    pub hash: String,
+    /// What was read.
+    pub settings: Settings,
+    /// What decides.
+    pub pipeline: Pipeline,
+    /// What the application is told.
+    pub identity: Identity,
+    /// Where facts come from.
+    pub store: Arc<Store>,
+    /// Where requests go.
+    pub upstreams: Arc<Upstreams>,
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// The policy mentions what it does not define.
+    #[error("policy: {0}")]
+    Policy(#[from] PolicyError),
+    /// A route is malformed, or two conflict.
+    #[error("routes: {0}")]
+    Routes(#[from] RouteTableError),
+    /// A key is missing or unusable.
+    #[error("issuers: {0}")]
+    Keys(#[from] KeyError),
+    /// The directory is missing or bad.
+    #[error("store.file: {0}")]
+    Store(#[from] FileError),
+    /// The assertion's key is unusable.
+    #[error("{0}")]
+    Assertion(#[from] AssertionError),
+}
+
+/// The generation that counts now.
+#[derive(Debug)]
+pub struct Current {
+    generation: ArcSwap<Generation>,
+    changed: watch::Sender<u64>,
+}
+
+impl Generation {
+    /// Reads everything that the settings name.
+    ///
+    /// # Errors
+    /// When any of it is missing or bad.
+    pub fn assemble(settings: Settings, previous: Option<&Self>) -> Result<Self, AssembleError> {
+        let policy = Arc::new(Policy::compile(&document(&settings.policy))?);
+        let routes = RouteTable::compile(&settings.routes, &policy)?;
+        let known: Vec<_> = previous
+            .iter()
+            .flat_map(|previous| previous.remote_keys())
+            .cloned()
+            .collect();
+        let authenticator = Authenticator::new(&settings, policy.subject_id(), &known)?;
+        let store = store(&settings, previous, &policy)?;
+        let signer = signer(&settings, previous)?;
+        let identity = Identity::new(signer, &authenticator, settings.trusted_proxies.clone());
+        let pipeline = Pipeline {
+            routes,
+            authenticator,
+            authorizer: Authorizer::new(policy, Arc::clone(&store)),
+            cors: Cors::new(&settings.cors),
+            clock: Clock::System,
+            timeout: settings.limits.decision_timeout,
+        };
+        let upstreams = match previous {
+            Some(previous) if previous.settings.upstream == settings.upstream => {
+                Arc::clone(&previous.upstreams)
+            }
+            Some(_) | None => Arc::new(Upstreams::new(&settings.upstream)),
+        };
+        let number = previous.map_or(1, |previous| previous.number.saturating_add(1));
+        let hash = hash(&settings);
+        Ok(Self {
+            number,
+            hash,
+            settings,
+            pipeline,
+            identity,
+            store,
+            upstreams,
+        })
+    }
+
+    /// Every key set that is fetched.
+    pub fn remote_keys(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
+        self.pipeline.authenticator.remotes()
+    }
+
+    /// What is allowed but worth a second look.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.settings.notes.clone();
+        notes.extend(
+            self.settings
+                .insecure
+                .iter()
+                .map(|path| format!("{path} is on")),
+        );
+        notes.extend(self.pipeline.routes.overlaps());
+        match &*self.store {
+            Store::File(store) => notes.extend(store.directory().dangling().iter().cloned()),
+            #[cfg(test)]
+            Store::Faulty(_) => {}
+        }
+        notes
+    }
+}
+
+impl Current {
+    /// From the first generation.
+    #[must_use]
+    pub fn new(first: Generation) -> Self {
+        let changed = watch::Sender::new(first.number);
+        Self {
+            generation: ArcSwap::from_pointee(first),
+            changed,
+        }
+    }
+
+    /// The generation that counts now.
+    #[must_use]
+    pub fn load(&self) -> Arc<Generation> {
+        self.generation.load_full()
+    }
+
+    /// Makes another one count, from the next request on.
+    pub fn replace(&self, next: Generation) {
+        let number = next.number;
+        self.generation.store(Arc::new(next));
+        self.changed.send_replace(number);
+    }
+
+    /// Tells when another one counts.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+}
+
+fn store(
+    settings: &Settings,
+    previous: Option<&Generation>,
+    policy: &Arc<Policy>,
+) -> Result<Arc<Store>, FileError> {
+    let StoreSettings::File { path, .. } = &settings.store;
+    let reads_alike = |previous: &&Generation| {
+        let StoreSettings::File { path: known, .. } = &previous.settings.store;
+        known == path && id_types(&previous.settings.policy) == id_types(&settings.policy)
+    };
+    match previous.filter(reads_alike) {
+        Some(previous) => Ok(Arc::clone(&previous.store)),
+        None => Ok(Arc::new(Store::File(FileStore::open(
+            path,
+            Arc::clone(policy),
+        )?))),
+    }
+}
+
+fn signer(
+    settings: &Settings,
+    previous: Option<&Generation>,
+) -> Result<Option<Arc<Signer>>, AssertionError> {
+    let assertion = &settings.identity.assertion;
+    if !assertion.enabled {
+        return Ok(None);
+    }
+    let known = previous.and_then(|previous| previous.identity.signer());
+    match known.filter(|known| known.serves(assertion)) {
+        Some(known) => Ok(Some(Arc::clone(known))),
+        None => Ok(Some(Arc::new(Signer::new(assertion)?))),
+    }
+}
+
+/// How the ids of a directory are read: what two policies must agree on to share one.
+fn id_types(policy: &PolicySettings) -> (IdTypeSetting, BTreeMap<&str, IdTypeSetting>) {
+    let kinds = policy
+        .kinds
+        .iter()
+        .map(|(name, kind)| (name.as_str(), kind.id));
+    (policy.subject_id, kinds.collect())
+}
+
+/// Secrets are left out: a hash that everybody may see must not help to guess one.
+fn hash(settings: &Settings) -> String {
+    let digest = digest(&SHA256, settings.redacted.to_string().as_bytes());
+    digest
+        .as_ref()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn document(settings: &PolicySettings) -> Document {
+    let kinds = settings.kinds.iter().map(|(name, kind)| {
+        let kind = KindDocument {
+            id: id_type(kind.id),
+            roles: kind.roles.clone(),
+            statuses: kind.statuses.clone(),
+        };
+        (name.clone(), kind)
+    });
+    Document {
+        subject_id: id_type(settings.subject_id),
+        roles: settings.roles.clone(),
+        visibility_roles: settings.visibility_roles.clone(),
+        subject_roles: settings.subject_roles.clone(),
+        kinds: kinds.collect(),
+    }
+}
+
+const fn id_type(setting: IdTypeSetting) -> IdType {
+    match setting {
+        IdTypeSetting::Uuid => IdType::Uuid,
+        IdTypeSetting::Bigint => IdType::Bigint,
+        IdTypeSetting::Text => IdType::Text,
+    }
+}
+
+/// Every file that a configuration is read from, the directory apart (its store watches it).
+#[must_use]
+pub fn files(settings: &Settings) -> Vec<PathBuf> {
+    let mut files = settings.files.clone();
+    for source in settings.issuers.iter().flat_map(|issuer| &issuer.keys) {
+        match source {
+            KeySource::JwksFile(path) | KeySource::PemFile { path, .. } => files.push(path.clone()),
+            KeySource::Secret { .. } | KeySource::Remote(_) => {}
+        }
+    }
+    files
+}

@@ -1,0 +1,333 @@
+//! Keys behind a URL: an identity provider that rotates, fails, lies and dies.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use crate::process::{ALICE, DIRECTORY, ISSUER, Sidegate, eventually};
+use crate::recorder::Recorder;
+use crate::wire::{Reply, ask, request};
+
+/// An identity provider: answers each path with what a test says, or not at all.
+struct Provider {
+    address: SocketAddr,
+    answers: Arc<Mutex<Vec<(String, String)>>>,
+    fetches: Arc<AtomicUsize>,
+}
+
+impl Provider {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let provider = Self {
+            address: listener.local_addr().unwrap(),
+            answers: Arc::default(),
+            fetches: Arc::default(),
+        };
+        let (answers, fetches) = (Arc::clone(&provider.answers), Arc::clone(&provider.fetches));
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let mut stream = BufReader::new(stream);
+                let mut line = String::new();
+                let mut head = String::new();
+                if stream.read_line(&mut line).is_err() {
+                    continue;
+                }
+                while stream.read_line(&mut head).is_ok_and(|read| read > 2) {}
+                fetches.fetch_add(1, Ordering::SeqCst);
+                let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+                let answer = answers
+                    .lock()
+                    .iter()
+                    .find(|(known, _)| *known == path)
+                    .cloned();
+                // Without an answer the connection is just closed.
+                if let Some((_, answer)) = answer {
+                    let _ = stream.get_mut().write_all(answer.as_bytes());
+                }
+            }
+        });
+        provider
+    }
+
+    fn answer(&self, path: &str, status: &str, body: &str) {
+        let text = format!(
+            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        );
+        let mut answers = self.answers.lock();
+        answers.retain(|(known, _)| known != path);
+        answers.push((path.to_owned(), text));
+    }
+
+    fn keys(&self, keys: &[&Signer]) {
+        let keys: Vec<_> = keys.iter().map(|signer| &signer.jwk).collect();
+        self.answer("/jwks", "200 OK", &json!({ "keys": keys }).to_string());
+    }
+
+    fn die(&self) {
+        self.answers.lock().clear();
+    }
+
+    fn fetches(&self) -> usize {
+        self.fetches.load(Ordering::SeqCst)
+    }
+}
+
+struct Signer {
+    key: EncodingKey,
+    jwk: Value,
+    kid: &'static str,
+}
+
+impl Signer {
+    fn new(kid: &'static str) -> Self {
+        let pkcs8 =
+            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+                .unwrap();
+        let key = EncodingKey::from_ec_der(pkcs8.as_ref());
+        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap();
+        jwk.common.key_id = Some(kid.to_owned());
+        Self {
+            key,
+            jwk: serde_json::to_value(jwk).unwrap(),
+            kid,
+        }
+    }
+
+    fn token(&self) -> String {
+        self.token_for(60)
+    }
+
+    fn token_for(&self, seconds: i64) -> String {
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs();
+        let now = i64::try_from(now).unwrap();
+        let claims = json!({ "iss": ISSUER, "aud": "api", "sub": ALICE, "iat": now - 3600, "exp": now + seconds });
+        let header = Header {
+            kid: Some(self.kid.to_owned()),
+            ..Header::new(Algorithm::ES256)
+        };
+        jsonwebtoken::encode(&header, &claims, &self.key).unwrap()
+    }
+}
+
+static OLD: LazyLock<Signer> = LazyLock::new(|| Signer::new("old"));
+static NEW: LazyLock<Signer> = LazyLock::new(|| Signer::new("new"));
+
+/// Sidegate with this key source.
+fn start(source: &str) -> (Recorder, Sidegate) {
+    let recorder = Recorder::start();
+    let config = format!(
+        r#"
+listen: "127.0.0.1:0"
+admin: {{ listen: "127.0.0.1:0" }}
+server: {{ threads: 1, shutdown_grace: 0s }}
+upstream: {{ url: "http://{}" }}
+issuers: [{{ issuer: "{ISSUER}", audiences: [api], algorithms: [ES256], keys: [{source}] }}]
+store: {{ file: {{ path: directory.yaml }} }}
+policy: {{ roles: {{ owner: [read] }}, kinds: {{ generation: {{}} }} }}
+routes:
+  - {{ methods: [GET], path: /me, access: authenticated }}
+  - {{ methods: [GET], path: /open, access: public }}
+"#,
+        recorder.address
+    );
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("directory.yaml"), DIRECTORY).unwrap();
+    std::fs::write(folder.path().join("sidegate.yaml"), config).unwrap();
+    (recorder, Sidegate::run_in(folder))
+}
+
+fn jwks(provider: &Provider) -> String {
+    format!(
+        "{{ jwks_uri: \"http://{}/jwks\", refresh_interval: 10s }}",
+        provider.address
+    )
+}
+
+fn me(sidegate: &Sidegate, token: &str) -> Reply {
+    ask(
+        sidegate.proxy,
+        request(
+            "GET",
+            "/me",
+            &[("Authorization", &format!("Bearer {token}"))],
+        ),
+    )
+}
+
+fn usable(sidegate: &Sidegate) {
+    eventually("keys are there", || {
+        (sidegate.admin("/readyz")["ready"] == true).then_some(())
+    });
+}
+
+#[test]
+fn without_keys_nobody_can_know() {
+    let provider = Provider::start();
+    let (recorder, sidegate) = start(&jwks(&provider));
+    eventually("the first fetch has failed", || {
+        let ready = sidegate.admin("/readyz");
+        (ready["notes"].to_string().contains("there are no keys")).then_some(())
+    });
+    let reply = me(&sidegate, &OLD.token());
+    assert_eq!(
+        (reply.status, reply.header("retry-after")),
+        (503, Some("1"))
+    );
+    // What no key could make good is refused, and what needs no key is served.
+    assert_eq!(me(&sidegate, &OLD.token_for(-3500)).status, 401);
+    assert_eq!(me(&sidegate, "x.y.z").status, 401);
+    assert_eq!(recorder.received().len(), 0);
+    assert_eq!(
+        ask(sidegate.proxy, request("GET", "/open", &[])).status,
+        200
+    );
+
+    provider.keys(&[&OLD]);
+    usable(&sidegate);
+    assert_eq!(me(&sidegate, &OLD.token()).status, 200);
+}
+
+#[test]
+fn a_dead_provider_leaves_the_last_good_keys() {
+    let provider = Provider::start();
+    provider.keys(&[&OLD]);
+    let (_recorder, sidegate) = start(&jwks(&provider));
+    usable(&sidegate);
+    let private =
+        json!({ "keys": [{ "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "d": "AA" }] })
+            .to_string();
+    let symmetric = json!({ "keys": [{ "kty": "oct", "k": "AAAA" }] }).to_string();
+    let long = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(300_000));
+    let elsewhere = Provider::start();
+    elsewhere.keys(&[&NEW]);
+    let redirect = format!("302 Found\r\nLocation: http://{}/jwks", elsewhere.address);
+    provider.die();
+    for (status, body) in [
+        ("", ""),
+        ("500 Oops", ""),
+        ("200 OK", "<html>"),
+        ("200 OK", "{\"keys\":[]}"),
+        ("200 OK", &*private),
+        ("200 OK", &*symmetric),
+        ("200 OK", &*long),
+        (&*redirect, ""),
+    ] {
+        if !status.is_empty() {
+            provider.answer("/jwks", status, body);
+        }
+        // A token with another key makes it fetch; nobody can know whether that key is good now.
+        let before = provider.fetches();
+        let unknown = me(&sidegate, &NEW.token()).status;
+        assert!([401, 503].contains(&unknown), "{status} {unknown}");
+        eventually("it has fetched", || {
+            (provider.fetches() > before).then_some(())
+        });
+        assert_eq!(
+            me(&sidegate, &OLD.token()).status,
+            200,
+            "{status} {body:.20}"
+        );
+        eventually("nobody can know", || {
+            (me(&sidegate, &NEW.token()).status == 503).then_some(())
+        });
+    }
+    assert_eq!(elsewhere.fetches(), 0, "no redirect to another host");
+    assert!(
+        sidegate.admin("/readyz")["notes"]
+            .to_string()
+            .contains("keys from")
+    );
+}
+
+#[test]
+fn a_rotation_loses_no_valid_request() {
+    let provider = Provider::start();
+    provider.keys(&[&OLD]);
+    let (_recorder, sidegate) = start(&jwks(&provider));
+    usable(&sidegate);
+    assert_eq!(me(&sidegate, &OLD.token()).status, 200);
+    // Somebody keeps asking for keys that do not exist, all the time.
+    let unknown = Signer::new("unknown");
+    let before = provider.fetches();
+    let started = std::time::Instant::now();
+    assert_eq!(me(&sidegate, &unknown.token()).status, 401);
+    provider.keys(&[&OLD, &NEW]);
+    let clients: Vec<_> = (0..16)
+        .map(|client| {
+            let (proxy, token) = (
+                sidegate.proxy,
+                if client % 2 == 0 {
+                    NEW.token()
+                } else {
+                    unknown.token()
+                },
+            );
+            std::thread::spawn(move || {
+                let reply = ask(
+                    proxy,
+                    request(
+                        "GET",
+                        "/me",
+                        &[("Authorization", &format!("Bearer {token}"))],
+                    ),
+                );
+                assert_eq!(reply.status, if client % 2 == 0 { 200 } else { 401 });
+            })
+        })
+        .collect();
+    clients
+        .into_iter()
+        .for_each(|client| client.join().unwrap());
+    let most = 2 + usize::try_from(started.elapsed().as_secs()).unwrap();
+    let fetched = provider.fetches() - before;
+    assert!(
+        fetched <= most,
+        "{fetched} fetches, at most one a second: {most}"
+    );
+    // The old key is withdrawn: its tokens end with the next fetch.
+    provider.keys(&[&NEW]);
+    let _ = me(&sidegate, &unknown.token());
+    assert_eq!(me(&sidegate, &OLD.token()).status, 401);
+    assert_eq!(me(&sidegate, &NEW.token()).status, 200);
+}
+
+#[test]
+fn metadata_names_the_keys_of_its_own_issuer_only() {
+    let provider = Provider::start();
+    provider.keys(&[&OLD]);
+    let metadata = |issuer: &str, jwks_uri: &str| {
+        let body = json!({ "issuer": issuer, "jwks_uri": jwks_uri }).to_string();
+        provider.answer("/.well-known/openid-configuration", "200 OK", &body);
+    };
+    let source = format!("{{ openid_discovery: \"http://{}\" }}", provider.address);
+    let good = format!("http://{}/jwks", provider.address);
+    metadata("https://other.test/", &good);
+    let (_recorder, sidegate) = start(&source);
+    let says = |text: &str| {
+        eventually(text, || {
+            sidegate.admin("/readyz")["notes"]
+                .to_string()
+                .contains(text)
+                .then_some(())
+        });
+    };
+    says("another issuer");
+    metadata(ISSUER, "http://192.0.2.1/jwks");
+    says("expected https");
+    assert_eq!(me(&sidegate, &OLD.token()).status, 503);
+    metadata(ISSUER, &good);
+    usable(&sidegate);
+    assert_eq!(me(&sidegate, &OLD.token()).status, 200);
+}
