@@ -204,3 +204,27 @@ fn an_edit_of_the_directory_counts_and_a_bad_one_is_reported() {
         metric(&sidegate, "sidegate_store_stale 0").then_some(())
     });
 }
+
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    let recorder = Recorder::start();
+    let mut sidegate = Sidegate::start(recorder.address, "");
+    // The reader of its standard error is gone: every line from here on cannot be written.
+    sidegate.close_log();
+    let authorization = format!("Bearer {}", token(ALICE));
+    let request = crate::wire::request(
+        "GET",
+        &format!("/g/{MINE}"),
+        &[("Authorization", &authorization)],
+    );
+    let text = std::fs::read_to_string(sidegate.directory()).unwrap();
+    for active in ["false", "true", "false"] {
+        let edited = text.replace("active: true", &format!("active: {active}"));
+        std::fs::write(sidegate.directory(), edited).unwrap();
+        let expect = if active == "true" { 200 } else { 403 };
+        eventually("the edit counts", || {
+            (ask(sidegate.proxy, &request).status == expect).then_some(())
+        });
+    }
+    assert_eq!(get(&sidegate, "/readyz", "").json()["ready"], true);
+}

@@ -15,6 +15,7 @@ mod cli;
 mod conformance;
 mod demo;
 mod denials;
+mod foreign;
 mod keys;
 mod probes;
 mod process;

@@ -105,6 +105,11 @@ impl Sidegate {
         assert!(sent.unwrap().success());
     }
 
+    /// Stops reading its log: after the next line its standard error leads nowhere.
+    pub(crate) fn close_log(&mut self) {
+        self.lines = mpsc::channel().1;
+    }
+
     /// Its resident memory, in bytes.
     pub(crate) fn resident(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();

@@ -81,7 +81,29 @@ fn the_demo_is_what_the_script_runs_and_the_tests_are_what_ci_runs() {
 
 #[test]
 fn the_small_configuration_is_good() {
-    let text = blocks("yaml").remove(0);
-    let settings = sidegate_config::parse(&text, Path::new("sidegate.yaml"), &BTreeMap::new());
-    assert_eq!(settings.unwrap().notes, [""; 0]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sidegate.yaml");
+    std::fs::write(&file, blocks("yaml").remove(0)).unwrap();
+    for name in ["issuer.jwks.json", "directory.yaml"] {
+        std::fs::copy(
+            root().join("config/demo").join(name),
+            folder.path().join(name),
+        )
+        .unwrap();
+    }
+    let output = Command::new(BINARY)
+        .args(["check", "--config"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(said, format!("{}: ok\n", file.display()));
+}
+
+#[test]
+fn no_placeholder_is_left() {
+    let readme = std::fs::read_to_string(root().join("README.md")).unwrap();
+    let is_placeholder =
+        |word: &str| word.len() > 2 && word.starts_with('@') && word.ends_with('@');
+    assert!(!readme.split_whitespace().any(is_placeholder));
 }
