@@ -11,7 +11,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::ServiceWithDependents;
 use pingora::services::background::background_service;
-use sidegate_config::{ConfigError, Settings};
+use sidegate_config::Settings;
 
 use crate::admin::Admin;
 use crate::gateway::Gateway;
@@ -20,7 +20,7 @@ use crate::housekeeping::Housekeeping;
 use crate::listener::{BindError, Bound};
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
-use crate::reload::{self, Problem, Reloader, Watched};
+use crate::reload::{self, Problem, ReadError, Reloader, Watched};
 
 /// The most requests on one client connection, so that no connection lives for ever.
 const REQUESTS_PER_CONNECTION: u32 = 10_000;
@@ -45,9 +45,9 @@ pub struct Listening {
 /// Why Sidegate cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The configuration is refused.
+    /// The configuration cannot be read and watched.
     #[error("{0}")]
-    Config(#[from] ConfigError),
+    Read(#[from] ReadError),
     /// The configuration cannot be used.
     #[error("{0}")]
     Assemble(#[from] AssembleError),

@@ -4,6 +4,7 @@
 //! that cannot be used changes nothing, and log, metric and `/config` say why until it is mended.
 //! Listeners and threads belong to the process: a change of these is named and waits for a restart.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use parking_lot::Mutex;
 use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use sidegate_config::{ConfigError, ProcessEnv, Settings};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::file_watch::FileWatch;
@@ -31,12 +32,24 @@ const RETRY_POLLS: u32 = 20;
 pub struct Watched {
     path: PathBuf,
     watch: FileWatch,
+    hangups: Signal,
+}
+
+/// Why a configuration cannot be read and watched.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// It cannot be read, or is refused.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// SIGHUP cannot be received.
+    #[error("SIGHUP cannot be received: {0}")]
+    Signal(#[from] io::Error),
 }
 
 /// The service.
 #[derive(Debug)]
 pub struct Reloader {
-    watched: Mutex<Option<FileWatch>>,
+    watched: Mutex<Option<(FileWatch, Signal)>>,
     path: PathBuf,
     current: Arc<Current>,
     metrics: Arc<Metrics>,
@@ -61,7 +74,8 @@ enum ReloadError {
 ///
 /// # Errors
 /// When it cannot be read or is refused.
-pub fn read(path: &Path) -> Result<(Settings, Watched), ConfigError> {
+pub fn read(path: &Path) -> Result<(Settings, Watched), ReadError> {
+    let hangups = hangups()?;
     let files = generation::files(&sidegate_config::load(path, &ProcessEnv)?);
     let watch = FileWatch::seeded(&files);
     let settings = sidegate_config::load(path, &ProcessEnv)?;
@@ -70,8 +84,19 @@ pub fn read(path: &Path) -> Result<(Settings, Watched), ConfigError> {
         Watched {
             path: path.to_owned(),
             watch,
+            hangups,
         },
     ))
+}
+
+/// Receives SIGHUP from here on: without a handler it would end the process. One that comes before
+/// the service runs is not lost: the handler and what it noted are the process's.
+fn hangups() -> io::Result<Signal> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let _inside = runtime.enter();
+    signal(SignalKind::hangup())
 }
 
 impl Problem {
@@ -95,9 +120,13 @@ impl Reloader {
         metrics: Arc<Metrics>,
         problem: Arc<Problem>,
     ) -> Self {
-        let Watched { path, watch } = watched;
+        let Watched {
+            path,
+            watch,
+            hangups,
+        } = watched;
         Self {
-            watched: Mutex::new(Some(watch)),
+            watched: Mutex::new(Some((watch, hangups))),
             path,
             current,
             metrics,
@@ -111,8 +140,8 @@ impl Reloader {
             Ok(next) => {
                 waits_for_restart(&current.settings, &next.settings);
                 let (number, hash) = (next.number, next.hash.clone());
-                self.current.replace(next);
                 self.problem.set(None);
+                self.current.replace(next);
                 self.metrics.config_reload(true, number);
                 tracing::info!(generation = number, hash, "the configuration was read");
             }
@@ -121,13 +150,13 @@ impl Reloader {
                 if self.problem.text().as_ref() == Some(&reason) {
                     return;
                 }
+                self.problem.set(Some(reason.clone()));
                 self.metrics.config_reload(false, current.number);
                 tracing::error!(
                     reason,
                     generation = current.number,
                     "the configuration is bad: the last good one counts"
                 );
-                self.problem.set(Some(reason));
             }
         }
     }
@@ -145,14 +174,7 @@ impl Reloader {
 #[async_trait]
 impl BackgroundService for Reloader {
     async fn start(&self, mut shutdown: ShutdownWatch) {
-        let mut hangups = match signal(SignalKind::hangup()) {
-            Ok(hangups) => hangups,
-            Err(error) => {
-                tracing::error!(%error, "SIGHUP cannot be received: files are still watched");
-                return;
-            }
-        };
-        let Some(mut watch) = self.watched.lock().take() else {
+        let Some((mut watch, mut hangups)) = self.watched.lock().take() else {
             return;
         };
         let mut polls = interval(POLL_INTERVAL);

@@ -8,6 +8,7 @@
 //! loopback.
 
 mod guard;
+mod serve;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -100,7 +101,7 @@ impl Admin {
 
 #[async_trait]
 impl BackgroundService for Admin {
-    async fn start(&self, mut shutdown: ShutdownWatch) {
+    async fn start(&self, shutdown: ShutdownWatch) {
         let Some(bound) = self.bound.lock().take() else {
             return;
         };
@@ -111,16 +112,7 @@ impl BackgroundService for Admin {
                 return;
             }
         };
-        let stop = async move {
-            // An error means that the server is gone, which is a reason to stop too.
-            let _ = shutdown.changed().await;
-        };
-        if let Err(error) = axum::serve(listener, self.router())
-            .with_graceful_shutdown(stop)
-            .await
-        {
-            tracing::error!(%error, "the admin listener ended");
-        }
+        serve::serve(listener, self.router(), shutdown).await;
     }
 }
 

@@ -4,53 +4,24 @@
 //! Promise: each file runs as it is, but for the ports that it documents. The client connects from
 //! 127.0.0.2 and the load balancer from 127.0.0.1, so that the application can tell them apart.
 
-use std::fs;
+mod run;
+
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::net::{SocketAddr, TcpStream};
 
-use tempfile::TempDir;
-
-use crate::process::{ALICE, MINE, PATIENCE, Sidegate, YOURS, eventually, root, token};
+use crate::process::{ALICE, MINE, PATIENCE, Sidegate, YOURS, token};
 use crate::recorder::{Received, Recorder};
+use run::{Balancer, Program};
 
 /// Where the client connects from.
 const CLIENT: &str = "127.0.0.2";
 /// What a client that lies says, and nobody else.
 const LIE: &str = "203.0.113.66";
-/// How often another port is tried, should somebody take the one that was free.
-const TRIES: usize = 5;
-
-/// The documented ports of the shipped files.
-const CLIENTS: &str = "8000";
-const PROXY: &str = "8080";
-const ADMIN: &str = "9901";
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Program {
-    Nginx,
-    HaProxy,
-}
-
 /// A load balancer, Sidegate behind it and the application behind that. Dropped in this order.
 struct World {
     balancer: Balancer,
     _sidegate: Sidegate,
     application: Recorder,
-}
-
-struct Balancer {
-    child: Child,
-    address: SocketAddr,
-    _folder: TempDir,
-}
-
-impl Drop for Balancer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 impl World {
@@ -69,114 +40,12 @@ impl World {
     }
 }
 
-impl Balancer {
-    fn start(program: Program, sidegate: &Sidegate) -> Self {
-        (0..TRIES)
-            .find_map(|_| Self::try_start(program, sidegate))
-            .unwrap_or_else(|| panic!("{program:?} does not start; its messages are above"))
-    }
-
-    fn try_start(program: Program, sidegate: &Sidegate) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = port.local_addr().unwrap();
-        drop(port);
-        let ports = [
-            (CLIENTS, address.port()),
-            (PROXY, sidegate.proxy.port()),
-            (ADMIN, sidegate.admin.port()),
-        ];
-        let file = folder.path().join("shipped");
-        fs::write(&file, with_ports(&shipped(program), &ports)).unwrap();
-        let mut child = command(program, folder.path(), &file)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        let runs = eventually("the load balancer accepts or ends", || {
-            if TcpStream::connect(address).is_ok() {
-                return Some(true);
-            }
-            child.try_wait().unwrap().map(|_| false)
-        });
-        runs.then_some(Self {
-            child,
-            address,
-            _folder: folder,
-        })
-    }
-}
-
 /// What is behind a load balancer.
 fn behind() -> (Recorder, Sidegate) {
     let application = Recorder::start();
     let trusted = "trusted_proxies: [127.0.0.1/32]";
     let sidegate = Sidegate::start(application.address, trusted);
     (application, sidegate)
-}
-
-fn shipped(program: Program) -> String {
-    let name = match program {
-        Program::Nginx => "nginx.conf",
-        Program::HaProxy => "haproxy.cfg",
-    };
-    fs::read_to_string(root().join("docs/examples").join(name)).unwrap()
-}
-
-/// The text with other ports. In two steps: the port that is put in for one may look like the next.
-fn with_ports(text: &str, ports: &[(&str, u16)]) -> String {
-    let mark = |at: usize| format!("<port {at}>");
-    let mut text = text.to_owned();
-    for (at, (documented, _)) in ports.iter().enumerate() {
-        text = text.replace(documented, &mark(at));
-    }
-    for (at, (_, port)) in ports.iter().enumerate() {
-        text = text.replace(&mark(at), &port.to_string());
-    }
-    text
-}
-
-/// One process in the foreground that needs no rights and writes nowhere but into `folder`.
-fn command(program: Program, folder: &Path, shipped: &Path) -> Command {
-    match program {
-        Program::Nginx => {
-            // What a distribution's nginx.conf holds; the shipped file is for its `conf.d`.
-            let folder = folder.display();
-            let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-                .iter()
-                .map(|name| format!("{name}_temp_path {folder}/{name}; "))
-                .collect();
-            let main = format!(
-                "daemon off; master_process off; pid {folder}/pid; events {{}}\n\
-                 http {{ access_log off; {temporary} include {}; }}\n",
-                shipped.display()
-            );
-            let file = shipped.with_file_name("nginx.conf");
-            fs::write(&file, main).unwrap();
-            let mut command = Command::new(find("nginx"));
-            command
-                .args(["-e", "stderr", "-p"])
-                .arg(file.parent().unwrap())
-                .arg("-c")
-                .arg(file);
-            command
-        }
-        Program::HaProxy => {
-            let mut command = Command::new(find("haproxy"));
-            command.args(["-db", "-f"]).arg(shipped);
-            command
-        }
-    }
-}
-
-/// Servers live in sbin, which need not be on a user's PATH.
-fn find(program: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
-        .map(|folder| folder.join(program))
-        .find(|file| file.is_file())
-        .unwrap_or_else(|| panic!("{program} is not installed; scripts/setup installs it"))
 }
 
 /// Sends one request from the client's address, and reads until the other side closes.
@@ -369,8 +238,28 @@ fn nobody_else_is_believed() {
     }
 }
 
+/// As the guides promise: no second spelling, and nothing left to wait for.
+#[test]
+fn odd_names_and_expect_do_not_arrive() {
+    let (application, sidegate) = behind();
+    let headers = [
+        ("X-Plain", "1"),
+        ("X_Odd", "2"),
+        ("X.Odd", "3"),
+        ("X~Odd", "4"),
+        ("Expect", "100-continue"),
+    ];
+    let answer = ask(sidegate.proxy, "GET", "/public/a", &headers, "");
+    assert!(answer.contains("HTTP/1.1 200 "), "{answer}");
+    let received = application.only();
+    assert_eq!(received.values("x-plain"), ["1"]);
+    for (name, _) in &headers[1..] {
+        assert_eq!(received.values(name), [""; 0], "{name}");
+    }
+}
+
 mod nginx {
-    use super::Program::Nginx;
+    use super::run::Program::Nginx;
 
     #[test]
     fn the_application_sees_the_client() {
@@ -394,7 +283,7 @@ mod nginx {
 }
 
 mod haproxy {
-    use super::Program::HaProxy;
+    use super::run::Program::HaProxy;
 
     #[test]
     fn the_application_sees_the_client() {

@@ -1,6 +1,7 @@
 //! The command line: exit codes, clear errors, and every shipped configuration.
 
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -19,10 +20,34 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
+/// `config/*.yaml` and `config/*/sidegate.yaml`. Kong's own file ends in `.yml`.
+fn shipped() -> Vec<String> {
+    let entries = |folder: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let mut files = Vec::new();
+    for entry in entries(&root().join("config")) {
+        if entry.is_dir() {
+            files.push(entry.join("sidegate.yaml"));
+        } else if entry.extension().is_some_and(|end| end == "yaml") {
+            files.push(entry);
+        }
+    }
+    files.retain(|file| file.is_file());
+    files.sort();
+    let shown = |file: &PathBuf| file.strip_prefix(root()).unwrap().display().to_string();
+    files.iter().map(shown).collect()
+}
+
 #[test]
 fn every_shipped_configuration_is_good() {
-    for file in ["config/sidegate.yaml", "config/demo/sidegate.yaml"] {
-        let output = run(&["check", "--config", file]);
+    let files = shipped();
+    for known in ["config/sidegate.yaml", "config/compose/sidegate.yaml"] {
+        assert!(files.iter().any(|file| file == known), "{files:?}");
+    }
+    for file in files {
+        let output = run(&["check", "--config", &file]);
         assert_eq!(
             text(&output.stdout),
             format!("{file}: ok\n"),
