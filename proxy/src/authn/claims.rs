@@ -162,17 +162,7 @@ impl Rules {
     }
 
     fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), TokenError> {
-        let audiences: Vec<&str> = match claims.get("aud") {
-            Some(Value::String(one)) => vec![one],
-            Some(Value::Array(many)) => many
-                .iter()
-                .map(Value::as_str)
-                .collect::<Option<_>>()
-                .ok_or(TokenError::Claim)?,
-            None | Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
-                return Err(TokenError::Claim);
-            }
-        };
+        let audiences = texts(claims.get("aud").ok_or(TokenError::Claim)?)?;
         // An empty set of ours means `insecure_any_audience`: the configuration refuses it otherwise.
         let ours = audiences
             .iter()
@@ -204,20 +194,24 @@ fn at<'c>(claims: &'c Map<String, Value>, path: &[String]) -> Option<&'c Value> 
         .try_fold(claims.get(first)?, |value, name| value.get(name.as_str()))
 }
 
-/// One role or a list of them; no claim is no role.
-fn roles(claim: Option<&Value>) -> Result<Arc<[Arc<str>]>, TokenError> {
-    let names: Vec<&str> = match claim {
-        None => Vec::new(),
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(many)) => many
+/// A text or a list of texts.
+fn texts(claim: &Value) -> Result<Vec<&str>, TokenError> {
+    match claim {
+        Value::String(one) => Ok(vec![one]),
+        Value::Array(many) => many
             .iter()
             .map(Value::as_str)
             .collect::<Option<_>>()
-            .ok_or(TokenError::Claim)?,
-        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => {
-            return Err(TokenError::Claim);
+            .ok_or(TokenError::Claim),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
+            Err(TokenError::Claim)
         }
-    };
+    }
+}
+
+/// One role or a list of them; no claim is no role.
+fn roles(claim: Option<&Value>) -> Result<Arc<[Arc<str>]>, TokenError> {
+    let names = claim.map(texts).transpose()?.unwrap_or_default();
     let is_name = |name: &&str| {
         (1..=MAX_ROLE_BYTES).contains(&name.len()) && !name.chars().any(char::is_control)
     };

@@ -1,5 +1,8 @@
 //! No allow from anything but a decision that allows: one test for each way around it.
 
+mod naming;
+mod preflight;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -257,61 +260,6 @@ async fn no_allow_beyond_what_was_granted() {
 }
 
 #[tokio::test]
-async fn a_resource_in_query_or_header_is_named_exactly_once() {
-    let pipeline = pipeline_over(None);
-    let (mine, token) = (MINE, token(ALICE));
-    assert!(
-        as_alice(&pipeline, &format!("/by-query?x=1&i%64={mine}"))
-            .await
-            .is_ok()
-    );
-    for query in [
-        "",
-        "?",
-        "?x=1",
-        &format!("?id={mine}&id={YOURS}"),
-        &format!("?id={mine};id={YOURS}"),
-        &format!("?id={mine}&%69d={YOURS}"),
-        &format!("?id={mine}&ID={YOURS}"),
-        &format!("?id={mine}&id[]={YOURS}"),
-        &format!("?id={mine}&+id={YOURS}"),
-        &format!("?id={mine}&i_d={YOURS}"),
-        &format!("?id={mine}&id%00x={YOURS}"),
-    ] {
-        let refused = as_alice(&pipeline, &format!("/by-query{query}"))
-            .await
-            .unwrap_err();
-        assert_eq!(
-            (refused.clone(), refused.status().as_u16()),
-            (Rejection::UnnamedResource, 400),
-            "{query}"
-        );
-    }
-    let nothing = as_alice(&pipeline, "/by-query?id=7").await.unwrap_err();
-    assert_eq!(nothing, denied(Reason::NoSuchResource));
-
-    let credential = ("authorization", &*token);
-    let named = [credential, ("x-generation", mine)];
-    assert!(admit(&pipeline, "/by-header", &named).await.is_ok());
-    let twice = [credential, ("x-generation", mine), ("x-generation", mine)];
-    assert_eq!(
-        admit(&pipeline, "/by-header", &twice).await.unwrap_err(),
-        Rejection::UnnamedResource
-    );
-    let alias = [credential, ("x-generation", mine), ("x_generation", YOURS)];
-    assert_eq!(
-        admit(&pipeline, "/by-header", &alias).await.unwrap_err(),
-        Rejection::UnnamedResource
-    );
-    assert_eq!(
-        admit(&pipeline, "/by-header", &[credential])
-            .await
-            .unwrap_err(),
-        Rejection::UnnamedResource
-    );
-}
-
-#[tokio::test]
 async fn no_allow_from_a_panic_or_a_failing_store() {
     let mine = format!("/g/{MINE}");
     let panicked = as_alice(&pipeline_over(Some(Fault::Panic)), &mine)
@@ -363,54 +311,6 @@ async fn no_allow_from_a_cancelled_future() {
     });
     assert!(admitted.now_or_never().is_none());
     assert!(asked);
-}
-
-#[tokio::test]
-async fn a_preflight_is_answered_only_on_known_routes_and_for_allowed_origins() {
-    let pipeline = pipeline_over(None);
-    let preflight = async |target: &str, origin: &str| {
-        let headers = headers(&[("origin", origin), ("access-control-request-method", "GET")]);
-        pipeline
-            .admit(&Method::OPTIONS, target.as_bytes(), &headers, |_| {})
-            .await
-            .unwrap_err()
-    };
-    let answered = preflight("/me", "https://app.example").await;
-    assert_eq!(answered.status(), 204);
-    assert_eq!(
-        preflight("/me", "https://evil.example").await,
-        Rejection::PreflightDenied
-    );
-    assert_eq!(
-        preflight("/nowhere", "https://app.example").await,
-        Rejection::NoRoute
-    );
-    // With a credential or a body it is none, and no route has OPTIONS.
-    for (name, value) in [("authorization", "Bearer x"), ("content-length", "1")] {
-        let headers = headers(&[
-            ("origin", "https://app.example"),
-            ("access-control-request-method", "GET"),
-            (name, value),
-        ]);
-        let refused = pipeline
-            .admit(&Method::OPTIONS, b"/me", &headers, |_| {})
-            .await;
-        assert_eq!(refused.unwrap_err(), Rejection::NoRoute, "{name}");
-    }
-    // Nor where a route names OPTIONS: its own rule applies.
-    let headers_of_one = headers(&[
-        ("origin", "https://app.example"),
-        ("access-control-request-method", "GET"),
-    ]);
-    let named = pipeline
-        .admit(&Method::OPTIONS, b"/options", &headers_of_one, |_| {})
-        .await;
-    assert_eq!(named.unwrap_err().status(), 401);
-    // Without the two headers it is an ordinary OPTIONS, and no route has that.
-    let plain = pipeline
-        .admit(&Method::OPTIONS, b"/me", &headers(&[]), |_| {})
-        .await;
-    assert_eq!(plain.unwrap_err(), Rejection::NoRoute);
 }
 
 #[tokio::test]

@@ -173,14 +173,20 @@ mod tests {
         watch.poll(store).or_else(|| watch.poll(store))
     }
 
-    #[test]
-    fn an_edit_counts_and_a_bad_one_keeps_the_last_good() {
+    /// A good file that was read.
+    fn watched() -> (tempfile::TempDir, PathBuf, FileStore, Watch) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("directory.yaml");
         std::fs::write(&path, GOOD).unwrap();
         let store = FileStore::open(&path, policy()).unwrap();
         let mut watch = Watch::default();
         look_twice(&mut watch, &store);
+        (folder, path, store, watch)
+    }
+
+    #[test]
+    fn an_edit_counts_and_a_bad_one_keeps_the_last_good() {
+        let (_folder, path, store, mut watch) = watched();
 
         std::fs::write(&path, OTHER).unwrap();
         assert_eq!(look_twice(&mut watch, &store), Some(Change::Loaded(2)));
@@ -214,12 +220,7 @@ mod tests {
 
     #[test]
     fn an_edit_by_rename_and_one_within_the_clocks_grain_count() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("directory.yaml");
-        std::fs::write(&path, GOOD).unwrap();
-        let store = FileStore::open(&path, policy()).unwrap();
-        let mut watch = Watch::default();
-        look_twice(&mut watch, &store);
+        let (folder, path, store, mut watch) = watched();
 
         let next = folder.path().join("next");
         std::fs::write(&next, OTHER).unwrap();
@@ -241,12 +242,7 @@ mod tests {
 
     #[test]
     fn a_file_that_is_still_being_written_is_not_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("directory.yaml");
-        std::fs::write(&path, GOOD).unwrap();
-        let store = FileStore::open(&path, policy()).unwrap();
-        let mut watch = Watch::default();
-        look_twice(&mut watch, &store);
+        let (_folder, path, store, mut watch) = watched();
         for second in 0..3 {
             std::fs::write(&path, OTHER).unwrap();
             let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(second);

@@ -255,11 +255,11 @@ fn the_demo_lends_a_token() {
 fn the_guides_quote_what_is_shipped() {
     let guide = read("docs/behind-a-load-balancer.md");
     for (language, file) in [
-        ("kong", "config/kong.yml"),
+        ("yaml", "config/kong.yml"),
         ("nginx", "docs/examples/nginx.conf"),
         ("haproxy", "docs/examples/haproxy.cfg"),
     ] {
-        assert_eq!(blocks(&guide, language), [read(file)], "{file}");
+        assert!(blocks(&guide, language).contains(&read(file)), "{file}");
     }
 }
 
@@ -270,6 +270,9 @@ fn the_configurations_in_the_guides_are_good() {
     let mut seen = 0;
     for guide in ["behind-a-load-balancer", "in-front-of-your-application"] {
         for block in blocks(&read(&format!("docs/{guide}.md")), "yaml") {
+            if block == read("config/kong.yml") {
+                continue;
+            }
             let mut document = base.clone();
             let changes: Value = serde_yaml::from_str(&block).unwrap();
             for (key, value) in changes.as_mapping().unwrap() {

@@ -5,11 +5,12 @@
 //! What is sent is the target that was decided on. A refusal is a normal outcome: it is written
 //! here and never an `Err`.
 
+mod ending;
+
 use std::net::{self, IpAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use http::StatusCode;
 use http::header::EXPECT;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -219,7 +220,7 @@ impl ProxyHttp for Gateway {
         error: &Error,
         ctx: &mut RequestContext,
     ) -> FailToProxy {
-        let status = failure_status(error);
+        let status = ending::failure_status(error);
         let (source, kind) = (error.esource().as_str(), error.etype().as_str());
         let (instance, decision_id) = (ctx.tried.last(), ctx.decision_id);
         match status {
@@ -262,7 +263,7 @@ impl ProxyHttp for Gateway {
             Verdict::Pending => Code::Abandoned,
         };
         self.metrics.request(code);
-        log(
+        ending::log(
             ctx,
             code,
             session
@@ -315,19 +316,6 @@ fn clear(
     Ok(())
 }
 
-/// One line per request: ids and reasons, never a path, a query or a header.
-fn log(ctx: &RequestContext, code: Code, status: Option<u16>) {
-    let decision_id = ctx.decision_id;
-    let route = ctx.route.as_ref().map(|route| &*route.id);
-    let subject = ctx.subject.as_ref().map(Id::as_str);
-    let reason = code.name();
-    match code.outcome() {
-        "allow" => tracing::debug!(%decision_id, route, subject, reason, status, "allowed"),
-        "deny" => tracing::info!(%decision_id, route, subject, reason, status, "denied"),
-        _ => tracing::warn!(%decision_id, route, subject, reason, status, "not decided"),
-    }
-}
-
 fn not_cleared() -> Box<Error> {
     Error::explain(ErrorType::InternalError, "no clearance")
 }
@@ -345,23 +333,5 @@ fn peer_of(session: &Session) -> Option<IpAddr> {
     match session.client_addr()? {
         SocketAddr::Inet(address) => Some(address.ip()),
         SocketAddr::Unix(_) => None,
-    }
-}
-
-/// What a client sees of a failure; `None` where it is gone.
-fn failure_status(error: &Error) -> Option<StatusCode> {
-    match (error.esource(), error.etype()) {
-        (_, ErrorType::HTTPStatus(code)) => StatusCode::from_u16(*code).ok(),
-        (
-            ErrorSource::Upstream,
-            ErrorType::ConnectTimedout | ErrorType::ReadTimedout | ErrorType::WriteTimedout,
-        ) => Some(StatusCode::GATEWAY_TIMEOUT),
-        (ErrorSource::Upstream, _) => Some(StatusCode::BAD_GATEWAY),
-        (
-            ErrorSource::Downstream,
-            ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed,
-        ) => None,
-        (ErrorSource::Downstream, _) => Some(StatusCode::BAD_REQUEST),
-        (ErrorSource::Internal | ErrorSource::Unset, _) => Some(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
