@@ -21,6 +21,8 @@ const STAMP_GRAIN: Duration = Duration::from_secs(2);
 pub struct FileWatch {
     /// How they looked at the last look.
     last: Vec<Option<Stamp>>,
+    /// Whether the last two looks saw the same.
+    at_rest: bool,
     /// How they looked when they were last read.
     read: Vec<Option<Stamp>>,
     /// The SHA-256 of what was in them then. (Some of them hold secrets.)
@@ -44,6 +46,7 @@ impl FileWatch {
         let contents = paths.iter().map(|path| hash_of(path)).collect();
         Self {
             last: stamps.clone(),
+            at_rest: true,
             read: stamps,
             contents,
         }
@@ -53,9 +56,9 @@ impl FileWatch {
     /// rest. The first time, they have, unless the watch was seeded.
     pub fn changed(&mut self, paths: &[PathBuf]) -> bool {
         let stamps: Vec<_> = paths.iter().map(|path| stamp(path)).collect();
-        let at_rest = self.last == stamps;
+        self.at_rest = self.last == stamps;
         self.last.clone_from(&stamps);
-        if !at_rest {
+        if !self.at_rest {
             return false;
         }
         // What could not be read may be readable now without a change of its stamp.
@@ -74,6 +77,14 @@ impl FileWatch {
         let edited = self.contents != contents;
         self.contents = contents;
         edited
+    }
+}
+
+impl FileWatch {
+    /// Whether nobody was writing the files at the last look.
+    #[must_use]
+    pub const fn is_at_rest(&self) -> bool {
+        self.at_rest
     }
 }
 

@@ -102,7 +102,10 @@ impl Generation {
             Some(previous) if previous.settings.upstream == settings.upstream => {
                 Arc::clone(&previous.upstreams)
             }
-            Some(_) | None => Arc::new(Upstreams::new(&settings.upstream)),
+            other => {
+                let known = other.map(|previous| &*previous.upstreams);
+                Arc::new(Upstreams::new(&settings.upstream, known))
+            }
         };
         let number = previous.map_or(1, |previous| previous.number.saturating_add(1));
         let hash = hash(&settings);

@@ -24,8 +24,6 @@ use crate::store::{Change, FileStore, Store, Watch};
 
 /// How often names are resolved again.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
-/// How often it is looked whether health checks were configured, while they are not.
-const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The service.
 #[derive(Debug)]
@@ -90,35 +88,46 @@ impl Housekeeping {
     async fn resolve(&self) {
         let mut changes = self.current.changes();
         loop {
-            self.current.load().upstreams.resolve().await;
+            let upstreams = Arc::clone(&self.current.load().upstreams);
+            let round = async {
+                upstreams.resolve().await;
+                sleep(RESOLVE_INTERVAL).await;
+            };
+            // Another generation's names do not wait for a slow lookup of this one's.
             tokio::select! {
-                () = sleep(RESOLVE_INTERVAL) => {}
-                // An error means that there are no more changes: the sleep goes on.
+                () = round => {}
                 Ok(()) = changes.changed() => {}
             }
         }
     }
 
     async fn check(&self) {
+        let mut changes = self.current.changes();
         loop {
             let upstreams = Arc::clone(&self.current.load().upstreams);
-            match upstreams.check_interval() {
-                Some(interval) => {
-                    upstreams.check().await;
-                    sleep(interval).await;
+            let round = async {
+                match upstreams.check_interval() {
+                    Some(interval) => {
+                        upstreams.check().await;
+                        sleep(interval).await;
+                    }
+                    None => std::future::pending().await,
                 }
-                None => sleep(IDLE_INTERVAL).await,
+            };
+            tokio::select! {
+                () = round => {}
+                Ok(()) = changes.changed() => {}
             }
         }
     }
 
     async fn fetch_keys(&self) {
-        let client = match key_client() {
-            Ok(client) => client,
-            Err(error) => {
-                tracing::error!(%error, "keys cannot be fetched: the system's certificates cannot be read");
-                return;
+        let client = loop {
+            match key_client() {
+                Ok(client) => break client,
+                Err(error) => tracing::error!(%error, "keys cannot be fetched: no certificates"),
             }
+            sleep(RESOLVE_INTERVAL).await;
         };
         let mut changes = self.current.changes();
         let mut tasks = JoinSet::new();
@@ -135,7 +144,7 @@ impl Housekeeping {
                 if !kept {
                     task.abort();
                 }
-                kept
+                kept && !task.is_finished()
             });
             for (address, keys) in wanted {
                 running.entry(address).or_insert_with(|| {
@@ -143,8 +152,15 @@ impl Housekeeping {
                     tasks.spawn(keys.run(client, move |fetched| report_fetch(&metrics, fetched)))
                 });
             }
-            if changes.changed().await.is_err() {
-                return;
+            tokio::select! {
+                Ok(()) = changes.changed() => {}
+                // They run for ever: one that ended was aborted above, or has panicked.
+                Some(ended) = tasks.join_next() => {
+                    if ended.is_err_and(|error| error.is_panic()) {
+                        tracing::error!("fetching keys has panicked: it begins again");
+                        sleep(RESOLVE_INTERVAL).await;
+                    }
+                }
             }
         }
     }

@@ -134,10 +134,14 @@ impl Reloader {
         }
     }
 
-    fn reload(&self) {
+    async fn reload(&self) {
         let current = self.current.load();
         match self.next(&current) {
             Ok(next) => {
+                // A new name must not cost the first requests of this generation.
+                if next.upstreams.has_unknown() {
+                    next.upstreams.resolve().await;
+                }
                 waits_for_restart(&current.settings, &next.settings);
                 let (number, hash) = (next.number, next.hash.clone());
                 self.problem.set(None);
@@ -183,14 +187,16 @@ impl BackgroundService for Reloader {
         loop {
             tokio::select! {
                 _ = shutdown.changed() => return,
-                _ = hangups.recv() => self.reload(),
+                _ = hangups.recv() => self.reload().await,
                 _ = polls.tick() => {
                     polled = polled.wrapping_add(1);
                     let edited = watch.changed(&self.files());
                     // A file that could not be read may be readable now, without any edit.
-                    let again = self.problem.text().is_some() && polled.is_multiple_of(RETRY_POLLS);
+                    let again = self.problem.text().is_some()
+                        && polled.is_multiple_of(RETRY_POLLS)
+                        && watch.is_at_rest();
                     if edited || again {
-                        self.reload();
+                        self.reload().await;
                     }
                 }
             }

@@ -130,7 +130,7 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     }
     for keys in current.remote_keys() {
         ready &= keys.is_usable();
-        notes.extend(keys.problem());
+        notes.extend(keys.state());
     }
     if shared.pulse.age() > STOPPED_AFTER {
         ready = false;
@@ -170,6 +170,7 @@ async fn config(State(shared): State<Arc<Shared>>) -> Response {
         "hash": current.hash,
         "problem": shared.problem.text(),
         "directory_problem": directory_problem(&current.store),
+        "key_problems": current.remote_keys().filter_map(|keys| keys.problem()).collect::<Vec<_>>(),
         "insecure": current.settings.insecure,
         "notes": current.notes(),
         "config": current.settings.redacted,

@@ -94,6 +94,7 @@ impl KeySet {
                 }
                 KeySource::Secret { secret, kid } => {
                     let key = Key {
+                        written: None,
                         kid: kid.clone(),
                         algorithms: BTreeSet::from([Algorithm::Hs256]),
                         key: DecodingKey::from_secret(secret.expose()),

@@ -20,11 +20,19 @@ use super::{json, jws};
 const RSA_MODULUS_BYTES: std::ops::RangeInclusive<usize> = 256..=1024;
 
 /// A key, and what it may be used with.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Key {
+    /// As it stands in its set; `None` for a key that is in none.
+    pub(super) written: Option<Value>,
     pub(super) kid: Option<String>,
     pub(super) algorithms: BTreeSet<Algorithm>,
     pub(super) key: DecodingKey,
+}
+
+/// The keys of a set as they are written; `None` if this is no set at all.
+pub(super) fn members(text: &[u8]) -> Option<Vec<Value>> {
+    let set = json::object(text)?;
+    set.get("keys").and_then(Value::as_array).cloned()
 }
 
 /// A key set (RFC 7517 section 5). Keys for other purposes and unknown kinds are passed over.
@@ -83,6 +91,7 @@ fn jwk(value: &Value, allowed: &BTreeSet<Algorithm>) -> Result<Option<Key>, Stri
     let key = DecodingKey::from_jwk(&jwk).map_err(|error| format!("the key `{name}`: {error}"))?;
     check_key(&key, *first).map_err(|message| format!("the key `{name}`: {message}"))?;
     Ok(Some(Key {
+        written: Some(value.clone()),
         kid,
         algorithms,
         key,
@@ -220,6 +229,7 @@ pub(super) fn pem(
         .ok_or("expected a key that fits one of `algorithms`")?;
     check_key(&key, *first)?;
     Ok(Key {
+        written: None,
         kid,
         algorithms,
         key,

@@ -2,12 +2,15 @@
 //!
 //! Promise: a set is replaced only by a completely good one, and used for at most `max_age` after
 //! it was fetched; past that, or before the first, the answer is "cannot know", never "no" and
-//! never "yes". A token whose key is unknown waits for one fetch that began after it came; however
-//! many come, there is one fetch per second. What is fetched is bounded in size and time, comes
-//! over https (http only from loopback), and is never sought on another host than the configured
-//! one (OpenID metadata may name another https URL for the keys).
+//! never "yes". A key that is missing from a later set is withdrawn, even if that set is otherwise
+//! unusable. A token whose key is unknown waits for one fetch that began after it came; however
+//! many come, there is one fetch per second, and fewer while fetches fail. What is fetched is
+//! bounded in size and time, comes over https (http only from loopback), without any proxy, and is
+//! never sought on another host than the configured one (OpenID metadata may name another https
+//! URL for the keys, but not our own loopback).
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -121,10 +124,10 @@ impl RemoteKeys {
         self.with_keys(|_| ()).is_some()
     }
 
-    /// What is wrong, as a sentence for readiness.
+    /// That something is wrong, as a sentence for everybody.
     #[must_use]
-    pub fn problem(&self) -> Option<String> {
-        let problem = self.problem.lock().clone()?;
+    pub fn state(&self) -> Option<String> {
+        self.problem.lock().as_ref()?;
         let age = self
             .good
             .load()
@@ -134,7 +137,19 @@ impl RemoteKeys {
             Some(age) if self.is_usable() => format!("keys from {age} s ago serve"),
             Some(_) | None => "there are no keys".to_owned(),
         };
-        Some(format!("issuer `{}`: {state}: {problem}", self.issuer))
+        Some(format!(
+            "issuer `{}`: its keys cannot be fetched: {state}",
+            self.issuer
+        ))
+    }
+
+    /// What is wrong, for who operates this. It may repeat what the other side said.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let problem = self.problem.lock();
+        problem
+            .as_ref()
+            .map(|problem| format!("issuer `{}`: {problem}", self.issuer))
     }
 
     /// Asks for a fetch and waits until one that began after now has ended; says whether the set is
@@ -145,7 +160,7 @@ impl RemoteKeys {
         let mut finished = self.finished.subscribe();
         self.wanted.notify_one();
         if self.problem.lock().is_none() {
-            // An error means that nobody fetches any more: there is nothing to wait for.
+            // The sender is ours: this ends with a fetch, or with the caller's time-out.
             let _ = finished
                 .wait_for(|began| began.is_some_and(|began| began >= asked))
                 .await;
@@ -173,44 +188,78 @@ impl RemoteKeys {
                     .saturating_mul(1 << failures.min(5))
                     .min(self.settings.refresh_interval),
             };
+            // Who asks does not make us come more often while the other side fails.
+            let floor = if failures == 0 { MIN_INTERVAL } else { pause };
             tokio::select! {
                 () = sleep_until(began + pause) => {}
-                () = self.wanted.notified() => sleep_until(began + MIN_INTERVAL).await,
+                () = self.wanted.notified() => sleep_until(began + floor).await,
             }
         }
     }
 
-    /// Fetches once. The number of usable keys, if it went well; otherwise the last good set stays.
+    /// Fetches once. The number of usable keys, if it went well; otherwise those that are good stay.
     ///
     /// # Errors
     /// When no usable set was brought back.
     pub async fn fetch(&self, client: &Client) -> Result<usize, FetchError> {
-        let fetched = self.keys(client).await;
+        let fetched = match self.text(client).await {
+            Ok(text) => self.adopt(&text),
+            Err(error) => Err(error),
+        };
         *self.problem.lock() = fetched.as_ref().err().map(ToString::to_string);
-        let keys = fetched?;
-        let usable = keys.len();
-        self.good.store(Some(Arc::new(Good {
-            keys,
-            at: Instant::now(),
-        })));
-        Ok(usable)
+        fetched
     }
 
-    async fn keys(&self, client: &Client) -> Result<Vec<Key>, FetchError> {
-        let url = permitted(&self.settings.url, true)?;
+    fn adopt(&self, text: &[u8]) -> Result<usize, FetchError> {
+        let read = public_key::jwks(text, &self.algorithms)
+            .and_then(|keys| keys::check_set(&keys).map(|()| keys));
+        match read {
+            Ok(keys) => {
+                let usable = keys.len();
+                self.good.store(Some(Arc::new(Good {
+                    keys,
+                    at: Instant::now(),
+                })));
+                Ok(usable)
+            }
+            Err(message) => {
+                if let Some(members) = public_key::members(text) {
+                    self.withdraw(&members);
+                }
+                Err(FetchError::Unusable(message))
+            }
+        }
+    }
+
+    /// Forgets every key that a set no longer has. The age of the others does not change.
+    fn withdraw(&self, members: &[Value]) {
+        let good = self.good.load_full();
+        let Some(good) = good else { return };
+        let is_member = |key: &&Key| {
+            key.written
+                .as_ref()
+                .is_some_and(|key| members.contains(key))
+        };
+        let keys: Vec<Key> = good.keys.iter().filter(is_member).cloned().collect();
+        let left = (!keys.is_empty()).then(|| Arc::new(Good { keys, at: good.at }));
+        self.good.store(left);
+    }
+
+    async fn text(&self, client: &Client) -> Result<Vec<u8>, FetchError> {
+        let url = permitted(&self.settings.url)?;
         let url = match self.settings.kind {
             RemoteKeyKind::KeySet => url,
             RemoteKeyKind::Discovery => {
                 let document = get(client, url.clone(), self.settings.timeout).await?;
-                let jwks_uri = metadata(&document, &self.issuer)?;
+                let named = permitted(&metadata(&document, &self.issuer)?)?;
                 // Metadata from afar must not make us ask our own loopback.
-                permitted(&jwks_uri, is_loopback(&url))?
+                if is_loopback(&named) && !is_loopback(&url) {
+                    return Err(FetchError::Forbidden("loopback".to_owned()));
+                }
+                named
             }
         };
-        let text = get(client, url, self.settings.timeout).await?;
-        let keys = public_key::jwks(&text, &self.algorithms).map_err(FetchError::Unusable)?;
-        keys::check_set(&keys).map_err(FetchError::Unusable)?;
-        Ok(keys)
+        get(client, url, self.settings.timeout).await
     }
 }
 
@@ -230,6 +279,8 @@ pub fn client() -> Result<Client, reqwest::Error> {
     });
     Client::builder()
         .redirect(same_host)
+        // Whoever runs a proxy could choose the keys of an http URL.
+        .no_proxy()
         .user_agent("sidegate")
         .build()
 }
@@ -263,10 +314,9 @@ fn metadata(document: &[u8], issuer: &str) -> Result<String, FetchError> {
         .ok_or_else(|| unusable("the metadata has no jwks_uri"))
 }
 
-fn permitted(url: &str, loopback_may: bool) -> Result<Url, FetchError> {
+fn permitted(url: &str) -> Result<Url, FetchError> {
     let parsed = Url::parse(url).map_err(|_no_url| FetchError::Forbidden("no URL".to_owned()))?;
-    let plain = parsed.scheme() == "http" && is_loopback(&parsed) && loopback_may;
-    if parsed.scheme() == "https" || plain {
+    if parsed.scheme() == "https" || (parsed.scheme() == "http" && is_loopback(&parsed)) {
         Ok(parsed)
     } else {
         Err(FetchError::Forbidden(
@@ -276,13 +326,8 @@ fn permitted(url: &str, loopback_may: bool) -> Result<Url, FetchError> {
 }
 
 fn is_loopback(url: &Url) -> bool {
-    let host = url
-        .host_str()
-        .unwrap_or_default()
-        .trim_start_matches('[')
-        .trim_end_matches(']');
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(['.', ']']);
+    let address = host.parse::<IpAddr>().map(|address| address.to_canonical());
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use http::header::EXPECT;
+use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::protocols::l4::socket::SocketAddr;
@@ -133,7 +134,9 @@ impl ProxyHttp for Gateway {
                     let silence = generation.upstreams.websocket_idle_timeout();
                     session.set_read_timeout(Some(silence));
                 }
-                if session.req_header().headers.contains_key(EXPECT) {
+                // An HTTP/1.0 client may take the 100 for its answer (RFC 9110 section 10.1.1).
+                let head = session.req_header();
+                if head.version == Version::HTTP_11 && head.headers.contains_key(EXPECT) {
                     session.write_continue_response().await?;
                 }
                 return Ok(false);
@@ -176,12 +179,29 @@ impl ProxyHttp for Gateway {
         mut error: Box<Error>,
     ) -> Box<Error> {
         let another = ctx.cleared().is_some_and(|(clearance, _)| {
-            ctx.generation
-                .upstreams
-                .peer(clearance, ctx.websocket, &ctx.tried)
-                .is_some()
+            ctx.generation.upstreams.has_untried(clearance, &ctx.tried)
         });
         error.set_retry(another);
+        error
+    }
+
+    /// Pingora's own rule sends every idempotent request again, a `DELETE` with its body too. Only
+    /// what changes nothing is sent twice, and only where the application had closed a connection.
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        _ctx: &mut RequestContext,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let method = &session.req_header().method;
+        let changes_nothing = [Method::GET, Method::HEAD].contains(method);
+        if changes_nothing && session.as_mut().is_body_empty() {
+            error.retry.decide_reuse(client_reused);
+        } else {
+            error.set_retry(false);
+        }
         error
     }
 
@@ -205,6 +225,10 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         ctx: &mut RequestContext,
     ) -> Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS && !ctx.websocket {
+            let unasked = "an upgrade that nobody asked for";
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, unasked).into_up());
+        }
         for name in identity::strip_answer(&response.headers) {
             response.remove_header(&name);
         }
@@ -309,7 +333,8 @@ fn clear(
         Rejection::Internal
     })?;
     let route = clearance.permit().map(Permit::route);
-    ctx.websocket = route.is_some_and(|route| route.websocket)
+    ctx.websocket = head.version == Version::HTTP_11
+        && route.is_some_and(|route| route.websocket)
         && Head::new(&head.method, head.raw_path(), &head.headers)
             .is_ok_and(|head| head.is_websocket());
     ctx.verdict = Verdict::Cleared(Box::new((clearance, headers)));

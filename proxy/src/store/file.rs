@@ -114,7 +114,8 @@ impl Watch {
     /// be read before.
     pub fn poll(&mut self, store: &FileStore) -> Option<Change> {
         let changed = self.0.changed(std::slice::from_ref(&store.path));
-        if !changed && !store.unread.load(Ordering::Relaxed) {
+        let again = store.unread.load(Ordering::Relaxed) && self.0.is_at_rest();
+        if !changed && !again {
             return None;
         }
         store.adopt(text(&store.path).and_then(|text| parse(&store.path, &text, &store.policy)))
@@ -238,6 +239,22 @@ mod tests {
             .unwrap();
         assert_eq!(look_twice(&mut watch, &store), Some(Change::Loaded(2)));
         assert!(knows(&store, "eve") && !knows(&store, "bob"));
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_read_is_read_when_it_can_be_and_is_at_rest() {
+        let (_folder, path, store, mut watch) = watched();
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(
+            look_twice(&mut watch, &store),
+            Some(Change::Refused(_))
+        ));
+        // It is there again, and still being written: its first half would be understood.
+        std::fs::write(&path, GOOD).unwrap();
+        assert_eq!(watch.poll(&store), None);
+        std::fs::write(&path, OTHER).unwrap();
+        assert_eq!(watch.poll(&store), None);
+        assert_eq!(watch.poll(&store), Some(Change::Loaded(2)));
     }
 
     #[test]

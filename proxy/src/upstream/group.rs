@@ -8,21 +8,24 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
-use pingora::http::RequestHeader;
 use pingora::lb::discovery::ServiceDiscovery;
-use pingora::lb::health_check::{HealthCheck, HealthObserve, HttpHealthCheck, TcpHealthCheck};
 use pingora::lb::selection::RoundRobin;
 use pingora::lb::{Backend, Backends, LoadBalancer};
 use pingora::{Error, ErrorType};
 use sidegate_config::{Endpoint, HealthCheckSettings};
+use tokio::time::timeout;
 
+use super::health::health_check;
 use super::inet;
 
 /// The most instances that are looked at for one request.
 const MAX_TURNS: usize = 64;
+/// How long one name's lookup may take.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One group.
 pub(super) struct Group {
@@ -45,8 +48,9 @@ impl Group {
         name: &str,
         endpoints: Vec<Endpoint>,
         check: Option<&HealthCheckSettings>,
+        known: &BTreeMap<Endpoint, Vec<SocketAddr>>,
     ) -> Self {
-        let names = Arc::new(Names::new(endpoints));
+        let names = Arc::new(Names::new(endpoints, known));
         let backends = Backends::new(Box::new(Discovery(Arc::clone(&names))));
         let mut balancer = LoadBalancer::from_backends(backends);
         if let Some(settings) = check {
@@ -61,16 +65,23 @@ impl Group {
         }
     }
 
+    /// An instance that is well and not among those `tried`; or else one that is not; or else any:
+    /// a second try of the same instance follows a connection that it had closed meanwhile.
     pub(super) fn pick(&self, tried: &[SocketAddr]) -> Option<SocketAddr> {
-        let new = |backend: &Backend| inet(&backend.addr).is_some_and(|at| !tried.contains(&at));
-        let well = self
-            .balancer
-            .select_with(b"", MAX_TURNS, |backend, well| well && new(backend));
-        let any = || {
-            self.balancer
-                .select_with(b"", MAX_TURNS, |backend, _| new(backend))
-        };
-        well.or_else(any).and_then(|backend| inet(&backend.addr))
+        let well = self.select(|at, well| well && !tried.contains(&at));
+        let well = well.or_else(|| self.select(|at, _| !tried.contains(&at)));
+        well.or_else(|| self.select(|_, _| true))
+    }
+
+    /// Whether there is an instance that is not among those `tried`.
+    pub(super) fn has_untried(&self, tried: &[SocketAddr]) -> bool {
+        self.select(|at, _| !tried.contains(&at)).is_some()
+    }
+
+    fn select(&self, fits: impl Fn(SocketAddr, bool) -> bool) -> Option<SocketAddr> {
+        let fits = |backend: &Backend, well| inet(&backend.addr).is_some_and(|at| fits(at, well));
+        let backend = self.balancer.select_with(b"", MAX_TURNS, fits)?;
+        inet(&backend.addr)
     }
 
     pub(super) async fn resolve(&self) {
@@ -78,6 +89,24 @@ impl Group {
         if self.balancer.update().await.is_err() {
             tracing::error!(group = self.name, "no instance's name can be resolved");
         }
+    }
+
+    /// Every name's addresses, for the groups of a later configuration.
+    pub(super) fn known(&self) -> Vec<(Endpoint, Vec<SocketAddr>)> {
+        let known = self.names.known.lock();
+        known
+            .iter()
+            .map(|(endpoint, addresses)| (endpoint.clone(), addresses.clone()))
+            .collect()
+    }
+
+    /// Whether some name was never resolved.
+    pub(super) fn has_unknown(&self) -> bool {
+        let known = self.names.known.lock();
+        self.names
+            .endpoints
+            .iter()
+            .any(|endpoint| !known.contains_key(endpoint))
     }
 
     pub(super) async fn check(&self) {
@@ -120,12 +149,15 @@ struct Names {
 }
 
 impl Names {
-    fn new(endpoints: Vec<Endpoint>) -> Self {
-        let address = |endpoint: &Endpoint| {
-            let ip: IpAddr = endpoint.host.parse().ok()?;
-            Some((endpoint.clone(), vec![SocketAddr::new(ip, endpoint.port)]))
+    fn new(endpoints: Vec<Endpoint>, known: &BTreeMap<Endpoint, Vec<SocketAddr>>) -> Self {
+        let addresses = |endpoint: &Endpoint| {
+            let addresses = match endpoint.host.parse::<IpAddr>() {
+                Ok(ip) => vec![SocketAddr::new(ip, endpoint.port)],
+                Err(_name) => known.get(endpoint)?.clone(),
+            };
+            Some((endpoint.clone(), addresses))
         };
-        let known = endpoints.iter().filter_map(address).collect();
+        let known = endpoints.iter().filter_map(addresses).collect();
         Self {
             endpoints,
             known: Mutex::new(known),
@@ -139,20 +171,34 @@ impl Names {
             .iter()
             .filter(|endpoint| endpoint.host.parse::<IpAddr>().is_err());
         for endpoint in named {
-            let resolved = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port)).await;
-            let addresses: Vec<_> = resolved.map(Iterator::collect).unwrap_or_default();
-            if addresses.is_empty() {
-                if self.failing.lock().insert(endpoint.host.clone()) {
-                    tracing::error!(
+            let lookup = tokio::net::lookup_host((endpoint.host.as_str(), endpoint.port));
+            let addresses: Vec<_> = match timeout(LOOKUP_TIMEOUT, lookup).await {
+                Ok(Ok(addresses)) => addresses.collect(),
+                Ok(Err(error)) => self.failed(endpoint, &error.to_string()),
+                Err(_elapsed) => self.failed(endpoint, "no answer in time"),
+            };
+            if !addresses.is_empty() {
+                if self.failing.lock().remove(&endpoint.host) {
+                    tracing::info!(
                         host = endpoint.host,
-                        "the application's name cannot be resolved"
+                        "the application's name is resolved again"
                     );
                 }
-            } else {
-                self.failing.lock().remove(&endpoint.host);
                 self.known.lock().insert(endpoint.clone(), addresses);
             }
         }
+    }
+
+    /// Says so once, until the name is resolved again.
+    fn failed(&self, endpoint: &Endpoint, error: &str) -> Vec<SocketAddr> {
+        if self.failing.lock().insert(endpoint.host.clone()) {
+            tracing::error!(
+                host = endpoint.host,
+                error,
+                "the application's name cannot be resolved"
+            );
+        }
+        Vec::new()
     }
 
     fn unresolved(&self) -> Vec<String> {
@@ -177,51 +223,5 @@ impl ServiceDiscovery for Discovery {
             ));
         }
         Ok((backends, HashMap::new()))
-    }
-}
-
-fn health_check(settings: &HealthCheckSettings) -> Box<dyn HealthCheck + Send + Sync> {
-    let Some(path) = &settings.path else {
-        let mut check = TcpHealthCheck::new();
-        check.consecutive_success = settings.healthy_after;
-        check.consecutive_failure = settings.unhealthy_after;
-        check.peer_template.options.connection_timeout = Some(settings.timeout);
-        check.health_changed_callback = Some(Box::new(Announce));
-        return check;
-    };
-    let mut check = HttpHealthCheck::new("sidegate-health-check", false);
-    check.consecutive_success = settings.healthy_after;
-    check.consecutive_failure = settings.unhealthy_after;
-    check.peer_template.options.connection_timeout = Some(settings.timeout);
-    check.peer_template.options.read_timeout = Some(settings.timeout);
-    // The path was checked when the settings were made; a request without it would ask for `/`.
-    if let Ok(mut request) = RequestHeader::build("GET", path.as_bytes(), None) {
-        let _ = request.insert_header(http::header::HOST, "sidegate-health-check");
-        check.req = request;
-    }
-    check.validator = Some(Box::new(|answer| {
-        if answer.status.is_success() {
-            Ok(())
-        } else {
-            Err(Error::explain(
-                ErrorType::CustomCode("unhealthy", answer.status.as_u16()),
-                "not 2xx",
-            ))
-        }
-    }));
-    check.health_changed_callback = Some(Box::new(Announce));
-    Box::new(check)
-}
-
-struct Announce;
-
-#[async_trait]
-impl HealthObserve for Announce {
-    async fn observe(&self, target: &Backend, healthy: bool) {
-        if healthy {
-            tracing::info!(instance = %target.addr, "an instance of the application is well");
-        } else {
-            tracing::error!(instance = %target.addr, "an instance of the application is ill");
-        }
     }
 }

@@ -7,6 +7,7 @@
 //! has already tried, is passed over as long as another one is there.
 
 mod group;
+mod health;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -33,12 +34,20 @@ pub struct Upstreams {
 }
 
 impl Upstreams {
-    /// From settings. Addresses need no resolving; names are not resolved yet.
+    /// From settings. Addresses need no resolving; names keep what the previous instances of the
+    /// same names were resolved to, and others are not resolved yet.
     #[must_use]
-    pub fn new(settings: &UpstreamSettings) -> Self {
+    pub fn new(settings: &UpstreamSettings, previous: Option<&Self>) -> Self {
+        let groups = previous
+            .into_iter()
+            .flat_map(|previous| previous.groups.values());
+        let known: BTreeMap<_, _> = groups.flat_map(Group::known).collect();
         let check = settings.health_check.as_ref();
         let group = |(name, endpoints): (&String, &Vec<_>)| {
-            (name.clone(), Group::new(name, endpoints.clone(), check))
+            (
+                name.clone(),
+                Group::new(name, endpoints.clone(), check, &known),
+            )
         };
         Self {
             groups: settings.groups.iter().map(group).collect(),
@@ -52,9 +61,9 @@ impl Upstreams {
         }
     }
 
-    /// The peer for a cleared request: an instance that is not among those `tried` already.
+    /// The peer for a cleared request: if there is one, an instance that is not among those `tried`.
     ///
-    /// `None` while no name of the group was ever resolved, or when every instance was tried.
+    /// `None` while no name of the group was ever resolved.
     #[must_use]
     pub fn peer(
         &self,
@@ -81,6 +90,13 @@ impl Upstreams {
         Some((address, peer))
     }
 
+    /// Whether another instance than those `tried` can be asked.
+    #[must_use]
+    pub fn has_untried(&self, cleared: &Clearance, tried: &[SocketAddr]) -> bool {
+        self.group(cleared)
+            .is_some_and(|group| group.has_untried(tried))
+    }
+
     /// How long either side of an upgraded connection may be silent.
     #[must_use]
     pub const fn websocket_idle_timeout(&self) -> Duration {
@@ -96,6 +112,12 @@ impl Upstreams {
     /// Resolves every name again. A name that cannot be resolved keeps its last addresses.
     pub async fn resolve(&self) {
         futures_util::future::join_all(self.groups.values().map(Group::resolve)).await;
+    }
+
+    /// Whether some name was never resolved: a request could find nobody.
+    #[must_use]
+    pub fn has_unknown(&self) -> bool {
+        self.groups.values().any(Group::has_unknown)
     }
 
     /// Asks every instance whether it is well.

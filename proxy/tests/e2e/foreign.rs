@@ -65,7 +65,7 @@ fn nginx() -> Server {
     let is_root = std::fs::metadata(folder.path()).unwrap().uid() == 0;
     let user = if is_root { "user root;" } else { "" };
     let text = format!(
-        "{user} daemon off; pid {root}/pid; error_log {root}/error.log;\n\
+        "{user} daemon off; master_process off; pid {root}/pid; error_log {root}/error.log;\n\
          events {{}}\n\
          http {{\n\
            access_log off; client_body_temp_path {root}/body; proxy_temp_path {root}/p;\n\

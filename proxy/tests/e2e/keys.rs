@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
@@ -11,6 +12,8 @@ use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
+use sidegate::authn::{RemoteKeys, key_client};
+use sidegate_config::{RemoteKeyKind, RemoteKeySettings};
 
 use crate::process::{ALICE, DIRECTORY, ISSUER, Sidegate, eventually};
 use crate::recorder::Recorder;
@@ -126,6 +129,11 @@ static NEW: LazyLock<Signer> = LazyLock::new(|| Signer::new("new"));
 
 /// Sidegate with this key source.
 fn start(source: &str) -> (Recorder, Sidegate) {
+    start_with(source, &[])
+}
+
+/// The same, with environment variables.
+fn start_with(source: &str, env: &[(&str, &str)]) -> (Recorder, Sidegate) {
     let recorder = Recorder::start();
     let config = format!(
         r#"
@@ -145,7 +153,7 @@ routes:
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("directory.yaml"), DIRECTORY).unwrap();
     std::fs::write(folder.path().join("sidegate.yaml"), config).unwrap();
-    (recorder, Sidegate::run_in(folder))
+    (recorder, Sidegate::run_with(folder, env))
 }
 
 fn jwks(provider: &Provider) -> String {
@@ -205,49 +213,105 @@ fn a_dead_provider_leaves_the_last_good_keys() {
     provider.keys(&[&OLD]);
     let (_recorder, sidegate) = start(&jwks(&provider));
     usable(&sidegate);
-    let private =
-        json!({ "keys": [{ "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "d": "AA" }] })
-            .to_string();
-    let symmetric = json!({ "keys": [{ "kty": "oct", "k": "AAAA" }] }).to_string();
-    let long = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(300_000));
-    let elsewhere = Provider::start();
-    elsewhere.keys(&[&NEW]);
-    let redirect = format!("302 Found\r\nLocation: http://{}/jwks", elsewhere.address);
     provider.die();
-    for (status, body) in [
-        ("", ""),
-        ("500 Oops", ""),
-        ("200 OK", "<html>"),
-        ("200 OK", "{\"keys\":[]}"),
-        ("200 OK", &*private),
-        ("200 OK", &*symmetric),
-        ("200 OK", &*long),
-        (&*redirect, ""),
-    ] {
-        if !status.is_empty() {
-            provider.answer("/jwks", status, body);
-        }
-        // A token with another key makes it fetch; nobody can know whether that key is good now.
-        let before = provider.fetches();
-        let unknown = me(&sidegate, &NEW.token()).status;
-        assert!([401, 503].contains(&unknown), "{status} {unknown}");
-        eventually("it has fetched", || {
-            (provider.fetches() > before).then_some(())
-        });
-        assert_eq!(
-            me(&sidegate, &OLD.token()).status,
-            200,
-            "{status} {body:.20}"
-        );
-        eventually("nobody can know", || {
-            (me(&sidegate, &NEW.token()).status == 503).then_some(())
-        });
-    }
-    assert_eq!(elsewhere.fetches(), 0, "no redirect to another host");
+    // A token with another key makes it fetch; nobody can know whether that key is good now.
+    let before = provider.fetches();
+    let _ = me(&sidegate, &NEW.token());
+    eventually("it has fetched", || {
+        (provider.fetches() > before).then_some(())
+    });
+    eventually("nobody can know", || {
+        (me(&sidegate, &NEW.token()).status == 503).then_some(())
+    });
+    assert_eq!(me(&sidegate, &OLD.token()).status, 200);
     assert!(
         sidegate.admin("/readyz")["notes"]
             .to_string()
             .contains("keys from")
+    );
+    assert!(sidegate.admin("/config")["key_problems"][0].is_string());
+}
+
+/// Keys that were fetched once, in this process.
+fn fetched(provider: &Provider) -> (RemoteKeys, tokio::runtime::Runtime, reqwest::Client) {
+    let settings = RemoteKeySettings {
+        url: format!("http://{}/jwks", provider.address),
+        kind: RemoteKeyKind::KeySet,
+        refresh_interval: Duration::from_secs(60),
+        max_age: Duration::from_secs(600),
+        timeout: Duration::from_secs(1),
+    };
+    let keys = RemoteKeys::new(
+        ISSUER,
+        &settings,
+        &[sidegate_config::Algorithm::Es256].into(),
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let client = key_client().unwrap();
+    assert_eq!(runtime.block_on(keys.fetch(&client)).unwrap(), 1);
+    (keys, runtime, client)
+}
+
+#[test]
+fn what_is_no_key_set_changes_nothing_and_a_set_withdraws_what_it_lacks() {
+    let provider = Provider::start();
+    provider.keys(&[&OLD]);
+    let elsewhere = Provider::start();
+    elsewhere.keys(&[&NEW]);
+    let long = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(300_000));
+    let redirect = format!("302 Found\r\nLocation: http://{}/jwks", elsewhere.address);
+    let private = json!({ "kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "d": "AA" });
+    let symmetric = json!({ "kty": "oct", "k": "AAAA" });
+    let set = |keys: &[&Value]| json!({ "keys": keys }).to_string();
+    for (status, body, left) in [
+        ("500 Oops", "", true),
+        ("200 OK", "<html>", true),
+        ("200 OK", "{}", true),
+        ("200 OK", &*long, true),
+        (&*redirect, "", true),
+        // Sets that cannot be taken over, and that still say which keys there are.
+        ("200 OK", &*set(&[&OLD.jwk, &private]), true),
+        ("200 OK", &*set(&[&OLD.jwk, &symmetric]), true),
+        ("200 OK", &*set(&[&OLD.jwk, &OLD.jwk]), true),
+        ("200 OK", &*set(&[&NEW.jwk, &private]), false),
+        ("200 OK", &*set(&[]), false),
+    ] {
+        let (keys, runtime, client) = {
+            provider.keys(&[&OLD]);
+            fetched(&provider)
+        };
+        provider.answer("/jwks", status, body);
+        assert!(
+            runtime.block_on(keys.fetch(&client)).is_err(),
+            "{status} {body:.40}"
+        );
+        assert_eq!(keys.is_usable(), left, "{status} {body:.40}");
+        assert!(keys.problem().is_some());
+    }
+    assert_eq!(elsewhere.fetches(), 0, "no redirect to another host");
+}
+
+#[test]
+fn no_proxy_chooses_the_keys() {
+    let provider = Provider::start();
+    provider.keys(&[&OLD]);
+    let liar = Provider::start();
+    liar.keys(&[&NEW]);
+    let (_recorder, sidegate) = start_with(
+        &jwks(&provider),
+        &[
+            ("HTTP_PROXY", &format!("http://{}", liar.address)),
+            ("NO_PROXY", ""),
+        ],
+    );
+    usable(&sidegate);
+    assert_eq!(me(&sidegate, &OLD.token()).status, 200);
+    assert_eq!(
+        (me(&sidegate, &NEW.token()).status, liar.fetches()),
+        (401, 0)
     );
 }
 
@@ -317,7 +381,7 @@ fn metadata_names_the_keys_of_its_own_issuer_only() {
     let (_recorder, sidegate) = start(&source);
     let says = |text: &str| {
         eventually(text, || {
-            sidegate.admin("/readyz")["notes"]
+            sidegate.admin("/config")["key_problems"]
                 .to_string()
                 .contains(text)
                 .then_some(())

@@ -56,7 +56,13 @@ impl Sidegate {
 
     /// With the configuration `sidegate.yaml` of a folder.
     pub(crate) fn run_in(folder: TempDir) -> Self {
+        Self::run_with(folder, &[])
+    }
+
+    /// The same, with environment variables.
+    pub(crate) fn run_with(folder: TempDir, env: &[(&str, &str)]) -> Self {
         let mut child = Command::new(BINARY)
+            .envs(env.iter().copied())
             .args(["run", "--config"])
             .arg(folder.path().join("sidegate.yaml"))
             .env("SIDEGATE_LOG", "info")

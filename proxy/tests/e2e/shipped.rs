@@ -216,7 +216,7 @@ fn only_kong_is_published_and_only_to_the_host() {
     let environment = &kong["environment"];
     let listen: SocketAddr = text(&environment["KONG_PROXY_LISTEN"]).parse().unwrap();
     let published = format!("127.0.0.1:{port}:{port}", port = listen.port());
-    assert_eq!(kong["ports"], Value::from(vec![published.clone()]));
+    assert_eq!(kong["ports"], Value::from(vec![published]));
     assert_eq!(text(&environment["KONG_ADMIN_LISTEN"]), "off");
     let declarative = Path::new(text(&environment["KONG_DECLARATIVE_CONFIG"]));
     let mounts = compose.mounts("kong");
@@ -224,8 +224,7 @@ fn only_kong_is_published_and_only_to_the_host() {
         mounts,
         [(PathBuf::from("config/kong.yml"), declarative.to_owned())]
     );
-    let host = published.rsplit_once(':').unwrap().0;
-    let url = format!("http://{host}/health");
+    let url = format!("http://127.0.0.1:{}/health", listen.port());
     assert!(read("docker-compose.yml").contains(&url));
 }
 
@@ -270,11 +269,11 @@ fn the_configurations_in_the_guides_are_good() {
     let mut seen = 0;
     for guide in ["behind-a-load-balancer", "in-front-of-your-application"] {
         for block in blocks(&read(&format!("docs/{guide}.md")), "yaml") {
-            if block == read("config/kong.yml") {
-                continue;
+            let changes: Value = serde_yaml::from_str(&block).unwrap();
+            if changes.get("_format_version").is_some() {
+                continue; // Kong's own
             }
             let mut document = base.clone();
-            let changes: Value = serde_yaml::from_str(&block).unwrap();
             for (key, value) in changes.as_mapping().unwrap() {
                 document[key.clone()] = value.clone();
             }

@@ -114,9 +114,18 @@ fn who_expects_a_100_gets_it_after_the_decision_only() {
     let mut body = [0; 4];
     app.read_exact(&mut body).unwrap();
     app.get_mut()
-        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
         .unwrap();
     assert_eq!((&body, client.reply().unwrap().status), (b"body", 200));
+
+    // A client of HTTP/1.0 would take the 100 for its answer.
+    let mut old = Wire::connect(sidegate.proxy);
+    old.send(request("POST", "/public/up", &headers).replace("HTTP/1.1", "HTTP/1.0") + "body");
+    let (_, mut app) = stage.next();
+    app.get_mut()
+        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        .unwrap();
+    assert_eq!(old.reply().unwrap().status, 200);
 
     let mut refused = Wire::connect(sidegate.proxy);
     refused.send(request("POST", "/me", &headers));
@@ -237,6 +246,99 @@ fn half_a_handshake_is_no_websocket() {
     }
 }
 
+#[test]
+fn an_upgrade_that_nobody_asked_for_is_a_fault_of_the_application() {
+    let (stage, sidegate) =
+        setup("  - { methods: [GET], path: /ws, access: public, websocket: true }");
+    for path in ["/ws", "/public/x"] {
+        let mut client = Wire::connect(sidegate.proxy);
+        client.send(request("GET", path, &[]));
+        let (_, mut app) = stage.next();
+        let switch = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\nHELLO";
+        app.get_mut().write_all(switch.as_bytes()).unwrap();
+        assert_eq!(client.reply().unwrap().status, 502, "{path}");
+    }
+}
+
+#[test]
+fn what_changes_something_is_not_sent_twice() {
+    // Answers once, then reads the next request on the same connection and closes without a word.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (seen, requests) = mpsc::channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let seen = seen.clone();
+            std::thread::spawn(move || {
+                let (sender, arrivals) = mpsc::channel();
+                arrive(stream, &sender);
+                let Ok((head, mut app)) = arrivals.try_recv() else {
+                    return;
+                };
+                seen.send(head).unwrap();
+                app.get_mut()
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                    .unwrap();
+                let stream = app.into_inner();
+                arrive(stream, &sender);
+                if let Ok((head, _)) = arrivals.try_recv() {
+                    seen.send(head).unwrap();
+                }
+            });
+        }
+    });
+    let sidegate = Sidegate::start(
+        address,
+        "  - { methods: [DELETE], path: /a, access: public }",
+    );
+    let mut client = Wire::connect(sidegate.proxy);
+    let mut asks = |method: &str| {
+        client.send(request(method, "/a", &[]));
+        client.reply().map(|reply| reply.status)
+    };
+    assert_eq!((asks("GET"), asks("DELETE")), (Some(200), Some(502)));
+    let heads: Vec<_> = requests
+        .try_iter()
+        .filter(|head| head.starts_with("DELETE"))
+        .collect();
+    assert_eq!(heads.len(), 1, "{heads:?}");
+}
+
+#[test]
+fn a_check_that_drips_holds_up_no_other() {
+    // Answers a check with a body that never ends.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let dripping = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            std::thread::spawn(move || {
+                let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+                let mut alive = stream.write_all(head).is_ok();
+                while alive {
+                    std::thread::sleep(std::time::Duration::from_millis(20));
+                    alive = stream.write_all(b"1\r\nx\r\n").is_ok();
+                }
+            });
+        }
+    });
+    let closing = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = closing.local_addr().unwrap();
+    drop(closing);
+    let urls = format!("urls: [\"http://{dripping}\", \"http://{closed}\"]");
+    let check =
+        "health_check: { path: /health, interval: 100ms, timeout: 200ms, unhealthy_after: 2 }";
+    let sidegate = Sidegate::run(&with_upstream(&format!("{urls}, {check}")));
+    for ill in [dripping, closed] {
+        let note = format!("{ill} is ill");
+        eventually(&note, || {
+            sidegate.admin("/readyz")["notes"]
+                .to_string()
+                .contains(&note)
+                .then_some(())
+        });
+    }
+}
+
 /// An application of one kind: answers everything with its name.
 fn named(name: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -295,6 +397,34 @@ fn instances_take_turns_and_a_dead_one_costs_nobody_a_request() {
             .contains(&ill)
             .then_some(())
     });
+}
+
+#[test]
+fn a_connection_that_the_application_closed_costs_no_request() {
+    // It says keep-alive, and closes each connection after one answer all the same.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let (sender, arrivals) = mpsc::channel();
+            arrive(stream, &sender);
+            if let Ok((_, mut app)) = arrivals.try_recv() {
+                let _ = app
+                    .get_mut()
+                    .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+            }
+        }
+    });
+    let sidegate = Sidegate::start(address, "");
+    let mut client = Wire::connect(sidegate.proxy);
+    for round in 0..200 {
+        client.send(request("GET", "/a", &[]));
+        assert_eq!(
+            client.reply().map(|reply| reply.status),
+            Some(200),
+            "round {round}"
+        );
+    }
 }
 
 #[test]
