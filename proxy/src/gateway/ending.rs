@@ -37,3 +37,15 @@ pub(super) fn failure_status(error: &Error) -> Option<StatusCode> {
         (ErrorSource::Internal | ErrorSource::Unset, _) => Some(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
+
+pub(super) fn not_cleared() -> Box<Error> {
+    Error::explain(ErrorType::InternalError, "no clearance")
+}
+
+pub(super) fn no_instance() -> Box<Error> {
+    Error::explain(
+        ErrorType::ConnectError,
+        "no instance of the application to connect to",
+    )
+    .into_up()
+}

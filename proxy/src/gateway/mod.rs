@@ -160,12 +160,12 @@ impl ProxyHttp for Gateway {
         _session: &mut Session,
         ctx: &mut RequestContext,
     ) -> Result<Box<HttpPeer>> {
-        let (clearance, _) = ctx.cleared().ok_or_else(not_cleared)?;
+        let (clearance, _) = ctx.cleared().ok_or_else(ending::not_cleared)?;
         let peer = ctx
             .generation
             .upstreams
             .peer(clearance, ctx.websocket, &ctx.tried);
-        let (address, peer) = peer.ok_or_else(no_instance)?;
+        let (address, peer) = peer.ok_or_else(ending::no_instance)?;
         ctx.tried.push(address);
         Ok(Box::new(peer))
     }
@@ -211,7 +211,7 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         ctx: &mut RequestContext,
     ) -> Result<()> {
-        let (clearance, headers) = ctx.cleared().ok_or_else(not_cleared)?;
+        let (clearance, headers) = ctx.cleared().ok_or_else(ending::not_cleared)?;
         request.set_raw_path(clearance.target().as_str().as_bytes())?;
         let subject = clearance.permit().and_then(|permit| permit.subject());
         ctx.generation
@@ -339,18 +339,6 @@ fn clear(
             .is_ok_and(|head| head.is_websocket());
     ctx.verdict = Verdict::Cleared(Box::new((clearance, headers)));
     Ok(())
-}
-
-fn not_cleared() -> Box<Error> {
-    Error::explain(ErrorType::InternalError, "no clearance")
-}
-
-fn no_instance() -> Box<Error> {
-    Error::explain(
-        ErrorType::ConnectError,
-        "no instance of the application to connect to",
-    )
-    .into_up()
 }
 
 /// The client's address; `None` on a Unix socket.

@@ -1,128 +1,16 @@
 //! Keys behind a URL: an identity provider that rotates, fails, lies and dies.
 
-use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sidegate::authn::{RemoteKeys, key_client};
 use sidegate_config::{RemoteKeyKind, RemoteKeySettings};
 
-use crate::process::{ALICE, DIRECTORY, ISSUER, Sidegate, eventually};
+use crate::process::{DIRECTORY, ISSUER, Sidegate, eventually};
+use crate::provider::{Provider, Signer};
 use crate::recorder::Recorder;
 use crate::wire::{Reply, ask, request};
-
-/// An identity provider: answers each path with what a test says, or not at all.
-struct Provider {
-    address: SocketAddr,
-    answers: Arc<Mutex<Vec<(String, String)>>>,
-    fetches: Arc<AtomicUsize>,
-}
-
-impl Provider {
-    fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let provider = Self {
-            address: listener.local_addr().unwrap(),
-            answers: Arc::default(),
-            fetches: Arc::default(),
-        };
-        let (answers, fetches) = (Arc::clone(&provider.answers), Arc::clone(&provider.fetches));
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let mut stream = BufReader::new(stream);
-                let mut line = String::new();
-                let mut head = String::new();
-                if stream.read_line(&mut line).is_err() {
-                    continue;
-                }
-                while stream.read_line(&mut head).is_ok_and(|read| read > 2) {}
-                fetches.fetch_add(1, Ordering::SeqCst);
-                let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
-                let answer = answers
-                    .lock()
-                    .iter()
-                    .find(|(known, _)| *known == path)
-                    .cloned();
-                // Without an answer the connection is just closed.
-                if let Some((_, answer)) = answer {
-                    let _ = stream.get_mut().write_all(answer.as_bytes());
-                }
-            }
-        });
-        provider
-    }
-
-    fn answer(&self, path: &str, status: &str, body: &str) {
-        let text = format!(
-            "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
-            body.len()
-        );
-        let mut answers = self.answers.lock();
-        answers.retain(|(known, _)| known != path);
-        answers.push((path.to_owned(), text));
-    }
-
-    fn keys(&self, keys: &[&Signer]) {
-        let keys: Vec<_> = keys.iter().map(|signer| &signer.jwk).collect();
-        self.answer("/jwks", "200 OK", &json!({ "keys": keys }).to_string());
-    }
-
-    fn die(&self) {
-        self.answers.lock().clear();
-    }
-
-    fn fetches(&self) -> usize {
-        self.fetches.load(Ordering::SeqCst)
-    }
-}
-
-struct Signer {
-    key: EncodingKey,
-    jwk: Value,
-    kid: &'static str,
-}
-
-impl Signer {
-    fn new(kid: &'static str) -> Self {
-        let pkcs8 =
-            EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
-                .unwrap();
-        let key = EncodingKey::from_ec_der(pkcs8.as_ref());
-        let mut jwk = Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap();
-        jwk.common.key_id = Some(kid.to_owned());
-        Self {
-            key,
-            jwk: serde_json::to_value(jwk).unwrap(),
-            kid,
-        }
-    }
-
-    fn token(&self) -> String {
-        self.token_for(60)
-    }
-
-    fn token_for(&self, seconds: i64) -> String {
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_secs();
-        let now = i64::try_from(now).unwrap();
-        let claims = json!({ "iss": ISSUER, "aud": "api", "sub": ALICE, "iat": now - 3600, "exp": now + seconds });
-        let header = Header {
-            kid: Some(self.kid.to_owned()),
-            ..Header::new(Algorithm::ES256)
-        };
-        jsonwebtoken::encode(&header, &claims, &self.key).unwrap()
-    }
-}
 
 static OLD: LazyLock<Signer> = LazyLock::new(|| Signer::new("old"));
 static NEW: LazyLock<Signer> = LazyLock::new(|| Signer::new("new"));
