@@ -120,13 +120,16 @@ fn a_dead_provider_leaves_the_last_good_keys() {
     assert!(sidegate.admin("/config")["key_problems"][0].is_string());
 }
 
-/// Keys that were fetched once, in this process.
-fn fetched(provider: &Provider) -> (RemoteKeys, tokio::runtime::Runtime, reqwest::Client) {
+/// Keys that were fetched once, in this process, and may be used for so long.
+fn fetched(
+    provider: &Provider,
+    max_age: Duration,
+) -> (RemoteKeys, tokio::runtime::Runtime, reqwest::Client) {
     let settings = RemoteKeySettings {
         url: format!("http://{}/jwks", provider.address),
         kind: RemoteKeyKind::KeySet,
         refresh_interval: Duration::from_secs(60),
-        max_age: Duration::from_secs(600),
+        max_age,
         timeout: Duration::from_secs(1),
     };
     let keys = RemoteKeys::new(
@@ -169,7 +172,7 @@ fn what_is_no_key_set_changes_nothing_and_a_set_withdraws_what_it_lacks() {
     ] {
         let (keys, runtime, client) = {
             provider.keys(&[&OLD]);
-            fetched(&provider)
+            fetched(&provider, Duration::from_secs(600))
         };
         provider.answer("/jwks", status, body);
         assert!(
@@ -180,6 +183,14 @@ fn what_is_no_key_set_changes_nothing_and_a_set_withdraws_what_it_lacks() {
         assert!(keys.problem().is_some());
     }
     assert_eq!(elsewhere.fetches(), 0, "no redirect to another host");
+}
+
+#[test]
+fn keys_that_are_too_old_are_not_used() {
+    let provider = Provider::start();
+    provider.keys(&[&OLD]);
+    let usable = |max_age| fetched(&provider, max_age).0.is_usable();
+    assert!(usable(Duration::from_secs(600)) && !usable(Duration::ZERO));
 }
 
 #[test]
