@@ -4,6 +4,7 @@
 //!
 //! Does not: run anything, though resolving the host of a URL may ask a name server.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +28,51 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Send requests at a constant rate and report latencies from the moment each was due.
     Run(Box<RunArgs>),
+    /// The example application that a load can be put on.
+    #[command(subcommand)]
+    App(AppCommand),
+}
+
+/// What to do with the example application.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AppCommand {
+    /// Serve it; the first line on standard output is JSON and says where.
+    Serve(ServeArgs),
+    /// Print its tables as SQL.
+    Schema,
+    /// Create its tables if they are not there, and fill them.
+    Seed(SeedArgs),
+}
+
+/// Of `app serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArgs {
+    /// The database, as postgres://user@host:port/name.
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: String,
+    /// Where to listen; it trusts whoever reaches it.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub(crate) listen: SocketAddr,
+    /// Connections to the database, at most.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) connections: u16,
+}
+
+/// Of `app seed`.
+#[derive(Debug, Args)]
+pub(crate) struct SeedArgs {
+    /// The database, as postgres://user@host:port/name.
+    #[arg(long, value_name = "URL")]
+    pub(crate) database: String,
+    /// Rows of the largest table, 100 to 1,000,000; the others follow.
+    #[arg(long)]
+    pub(crate) generations: u64,
+    /// The same seed gives the same rows.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Drop the application's tables first, with all they hold.
+    #[arg(long)]
+    pub(crate) drop: bool,
 }
 
 /// The load of `run`.

@@ -1,4 +1,4 @@
-//! Load for Sidegate: an open-loop HTTP/1.1 generator.
+//! Load for Sidegate: an open-loop HTTP/1.1 generator, and an application to put it on.
 //!
 //! # Layout
 //!
@@ -6,11 +6,19 @@
 //! plan out and hands back a [`Report`]. Inside a run, one dispatcher releases arrivals at their
 //! time, workers take them from a queue, and every answer is recorded once.
 //!
+//! [`app`] is the example application over Postgres, [`seed()`] fills its database with a
+//! [`Dataset`], whose rows and [`ids`] can be computed without it. [`postgres`] starts a throw-away
+//! database server for tests.
+//!
 //! Promises: arrivals come at a constant rate, whatever the server does; latency counts from the
 //! moment an arrival was due, so that a stall is seen by every request it delayed (no coordinated
 //! omission); what was never sent is reported; a run ends by itself.
 //!
 //! Does not: ramp the rate, send bodies, speak TLS or HTTP/2, check the content of answers.
+
+pub mod app;
+pub mod ids;
+pub mod postgres;
 
 mod connection;
 mod plan;
@@ -18,6 +26,7 @@ mod queue;
 mod report;
 mod run;
 mod schedule;
+mod seed;
 mod tally;
 mod target;
 mod worker;
@@ -26,4 +35,8 @@ pub use plan::{Header, HeaderError, Load, MAX_CONNECTIONS, MAX_TIMEOUT, Plan, Pl
 pub use report::{Errors, Percentiles, Report};
 pub use run::{Progress, RunError, run};
 pub use schedule::{MAX_RATE, MAX_SPAN, Schedule, ScheduleError};
+pub use seed::{
+    AmountError, Dataset, Ends, Existing, Filled, Generation, Member, Project, SeedError, User,
+    seed,
+};
 pub use target::{Reach, Target, TargetError};

@@ -1,12 +1,13 @@
 //! The command `sidegate-loadtest`.
 //!
 //! Promises: the report alone goes to standard output, everything for people to standard error;
-//! exit code 0 when at least one request was answered, 1 when none was or the run failed, 2 for
-//! wrong usage.
+//! exit code 0 when at least one request was answered (or the application did what it was told), 1
+//! when none was or the run failed, 2 for wrong usage.
 //!
 //! Does not: hold any logic of the run; that is the library's.
 
 mod cli;
+mod example;
 mod progress;
 
 use std::error::Error;
@@ -19,21 +20,33 @@ use sidegate_loadtest::{Report, RunError, run};
 use thiserror::Error;
 
 use crate::cli::{Cli, Command, RunArgs, Sink, UsageError};
+use crate::example::ExampleError;
 use crate::progress::Display;
 
 fn main() -> ExitCode {
-    let Command::Run(args) = Cli::parse().command;
+    let command = Cli::parse().command;
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Failure::Runtime)
-        .and_then(|runtime| runtime.block_on(load(*args)));
+        .and_then(|runtime| runtime.block_on(carry_out(command)));
     match outcome {
-        Ok(report) if report.completed > 0 => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::from(FAILED),
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(FAILED),
         Err(failure) => {
             say(&failure.chain());
             ExitCode::from(failure.code())
+        }
+    }
+}
+
+/// Whether the command did what it is for.
+async fn carry_out(command: Command) -> Result<bool, Failure> {
+    match command {
+        Command::Run(args) => Ok(load(*args).await?.completed > 0),
+        Command::App(command) => {
+            example::carry_out(command).await?;
+            Ok(true)
         }
     }
 }
@@ -72,6 +85,8 @@ enum Failure {
     Runtime(#[source] io::Error),
     #[error("the run failed")]
     Run(#[from] RunError),
+    #[error(transparent)]
+    Example(#[from] ExampleError),
     #[error("the report cannot be written")]
     Write(#[from] io::Error),
 }
@@ -80,7 +95,8 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => WRONG_USAGE,
-            Self::Runtime(_) | Self::Run(_) | Self::Write(_) => FAILED,
+            Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,
+            Self::Runtime(_) | Self::Run(_) | Self::Example(_) | Self::Write(_) => FAILED,
         }
     }
 

@@ -1,4 +1,4 @@
-//! How far the run is, on standard error.
+//! How far a run or a filling is, on standard error.
 //!
 //! Promises: a bar on a terminal; elsewhere a plain line every few seconds, so that a log of a
 //! run stays readable.
@@ -6,10 +6,10 @@
 //! Does not: fail. A run does not end because nobody can see it.
 
 use std::io::{self, IsTerminal, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sidegate_loadtest::Progress;
+use sidegate_loadtest::{Filled, Progress};
 
 /// Shows the progress of one run.
 #[derive(Debug)]
@@ -58,6 +58,53 @@ impl Display {
     }
 
     /// Makes room for the summary.
+    pub(crate) fn finish(&self) {
+        match self {
+            Self::Bar(bar) => bar.finish_and_clear(),
+            Self::Lines { .. } => {}
+        }
+    }
+}
+
+/// Shows how far the filling of a database is.
+#[derive(Debug)]
+pub(crate) enum Filling {
+    Bar(ProgressBar),
+    Lines { next: Instant },
+}
+
+impl Filling {
+    pub(crate) fn new() -> Self {
+        if !io::stderr().is_terminal() {
+            return Self::Lines {
+                next: Instant::now(),
+            };
+        }
+        let style = ProgressStyle::with_template(
+            "{elapsed:>4} {wide_bar} {percent:>3} % {human_pos} rows, {msg}",
+        );
+        let bar = ProgressBar::new(0);
+        Self::Bar(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+    }
+
+    /// Brings the display up to date.
+    pub(crate) fn show(&mut self, filled: Filled) {
+        let Filled { table, rows, total } = filled;
+        match self {
+            Self::Bar(bar) => {
+                bar.set_length(total);
+                bar.set_message(table);
+                bar.set_position(rows);
+            }
+            Self::Lines { next } if rows == total || Instant::now() >= *next => {
+                *next = Instant::now() + LINE_EVERY;
+                let _ = writeln!(io::stderr(), "{rows} of {total} rows: {table}");
+            }
+            Self::Lines { .. } => {}
+        }
+    }
+
+    /// Makes room for what follows.
     pub(crate) fn finish(&self) {
         match self {
             Self::Bar(bar) => bar.finish_and_clear(),

@@ -1,5 +1,8 @@
-//! The load generator from outside: whole runs, and the command itself.
+//! The load generator and the example application from outside: whole runs, and the command.
 
+mod app;
 mod command;
+mod example;
 mod run;
+mod seed;
 mod support;
