@@ -179,10 +179,36 @@ impl RouteTable {
         &self.routes
     }
 
-    /// Pairs of routes of which one hides a part of the other, as sentences for `sidegate check`.
+    /// Routes that hide a part of another, or that can never be reached, as sentences for
+    /// `sidegate check`.
     #[must_use]
     pub fn overlaps(&self) -> Vec<String> {
+        let shadowed = self.routes.iter().filter(|route| self.is_shadowed(route)).map(|route| {
+            format!(
+                "route `{}` ({}) can never be reached: another spelling of its path, by case or a \
+                 trailing slash, has a stricter route",
+                route.id,
+                route.template.as_str()
+            )
+        });
         overlap::report(&self.routes)
+            .into_iter()
+            .chain(shadowed)
+            .collect()
+    }
+
+    /// Whether the only path of a route without parameters is ambiguous.
+    fn is_shadowed(&self, route: &Route) -> bool {
+        let path = route.template.as_str();
+        let only = (!path.contains('{'))
+            .then(|| Target::parse(path.as_bytes()).ok())
+            .flatten();
+        only.is_some_and(|only| {
+            route
+                .methods
+                .iter()
+                .any(|method| self.find(method, &only).is_err())
+        })
     }
 }
 

@@ -221,6 +221,23 @@ fn another_spelling_of_a_stricter_route_is_refused() {
     }
 }
 
+#[test]
+fn a_route_that_can_never_be_reached_is_named() {
+    let mut routes = settings(&["GET /docs", "GET /docs/", "GET /other/"]);
+    assert_eq!(
+        RouteTable::compile(&routes, &policy()).unwrap().overlaps(),
+        [""; 0]
+    );
+    routes[0].access = sidegate_config::AccessSettings::Authenticated {
+        unknown_subject: UnknownSubject::Deny,
+    };
+    let named = RouteTable::compile(&routes, &policy()).unwrap().overlaps();
+    assert!(
+        named.len() == 1 && named[0].contains("`GET /docs/`"),
+        "{named:?}"
+    );
+}
+
 proptest! {
     #[test]
     fn the_order_of_routes_never_matters(order in Just(LINES.to_vec()).prop_shuffle(), path in
