@@ -12,6 +12,7 @@ use sidegate_policy::{
 };
 
 use crate::authn::Principal;
+use crate::clock::Clock;
 use crate::route::{Access, Route};
 use crate::store::{Answer, Question, Store, StoreError};
 use crate::target::Target;
@@ -166,7 +167,7 @@ impl Authorizer {
         principal: &Arc<Principal>,
         resource: Option<Resource>,
         (route, target): (Arc<Route>, Target),
-        now: UnixMicros,
+        clock: Clock,
         mut see: impl FnMut(Evidence<'_>),
     ) -> Result<Permit, AuthzError> {
         let named = resource
@@ -191,7 +192,8 @@ impl Authorizer {
                 Grant::Authenticated(subject(&answer))
             }
             (Access::Resource { .. }, Some(resource)) => {
-                let decision = self.decide(principal, &resource, &answer, now);
+                // Now, and not when the request came: the keys or the store may have kept it waiting.
+                let decision = self.decide(principal, &resource, &answer, clock.now());
                 see(Evidence {
                     answer: &answer,
                     checks: decision.checks(),

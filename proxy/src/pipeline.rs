@@ -135,8 +135,9 @@ impl Pipeline {
                 .ok_or(Rejection::Internal)?;
             return Ok(Clearance::Permit(permit));
         }
-        let now = self.clock.now();
-        let principal = self.authenticate(&head, credential, now).await?;
+        let principal = self
+            .authenticate(&head, credential, self.clock.now())
+            .await?;
         see(Sight::Principal(&principal));
         let resource = resource(&head, &route, &target, path_id)?;
         if let Some(resource) = &resource {
@@ -144,7 +145,7 @@ impl Pipeline {
         }
         let hidden = route.hide_denied;
         self.authorizer
-            .authorize(&principal, resource, (route, target), now, |seen| {
+            .authorize(&principal, resource, (route, target), self.clock, |seen| {
                 see(Sight::Evidence(seen))
             })
             .await

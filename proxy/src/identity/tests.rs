@@ -105,7 +105,13 @@ impl World {
         let place = (found.route, target);
         let permit = self
             .authorizer
-            .authorize(principal, resource, place, at(NOW), |_| {})
+            .authorize(
+                principal,
+                resource,
+                place,
+                crate::clock::Clock::Fixed(at(NOW)),
+                |_| {},
+            )
             .now_or_never()
             .unwrap()
             .unwrap();

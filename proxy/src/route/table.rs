@@ -173,12 +173,6 @@ impl RouteTable {
         }
     }
 
-    /// Every route, as written.
-    #[must_use]
-    pub fn routes(&self) -> &[Arc<Route>] {
-        &self.routes
-    }
-
     /// Routes that hide a part of another, or that can never be reached, as sentences for
     /// `sidegate check`.
     #[must_use]
