@@ -8,9 +8,10 @@
 //! It does not expand mapping keys, and a default holds no further `${…}`.
 //!
 //! Because it sees every node, it also refuses what has no meaning here: YAML tags, and keys
-//! without a value (`statuses:` must not silently mean "any status").
+//! without a value (`statuses:` must not silently mean "any status"). Only `store.postgres` says
+//! all that it has to by being there.
 
-use serde_yaml::Value;
+use serde_yaml::{Mapping, Value};
 
 use crate::env::Env;
 use crate::locate::{Aim, Finding, YamlPath};
@@ -62,6 +63,9 @@ impl Walk<'_> {
             }
             // An empty document lacks its required keys, which says more.
             Value::Null if *path == YamlPath::default() => {}
+            Value::Null if *path == YamlPath::default().key("store").key("postgres") => {
+                *node = Value::Mapping(Mapping::new());
+            }
             Value::Null => self.refuse(
                 path,
                 "expected a value; leave the key out to take its default".to_owned(),

@@ -26,10 +26,10 @@ pub use schema::schema;
 pub use secret::Secret;
 pub use settings::{
     AccessSettings, AdminSettings, Algorithm, AssertionAlgorithm, AssertionSettings, Bind,
-    ClaimSettings, CorsSettings, CredentialSource, Endpoint, HealthCheckSettings, IdSource, IdType,
-    IdentitySettings, IssuerSettings, KeySource, KindSettings, LimitSettings, PolicySettings,
-    Preflight, RemoteKeyKind, RemoteKeySettings, RouteSettings, ServerSettings, Settings,
-    StoreSettings, UnknownSubject, UpstreamSettings,
+    ClaimSettings, CorsSettings, CredentialSource, DatabaseSettings, Endpoint, HealthCheckSettings,
+    IdSource, IdType, IdentitySettings, IssuerSettings, KeySource, KindSettings, LimitSettings,
+    PolicySettings, Pooler, PostgresSettings, Preflight, RemoteKeyKind, RemoteKeySettings,
+    RouteSettings, ServerSettings, Settings, StoreSettings, Tls, UnknownSubject, UpstreamSettings,
 };
 
 use locate::{Finding, Locator};

@@ -5,17 +5,20 @@
 //! reach the settings. Rules between sections are here; rules within one are in its own file.
 
 mod cors;
+mod database;
 mod header;
 mod identity;
 mod issuer;
 mod key;
 mod own;
 mod policy;
+mod postgres_url;
 mod remote;
 mod report;
 mod route;
 mod server;
 mod source;
+mod store;
 mod upstream;
 mod url;
 mod value;
@@ -70,7 +73,7 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     let trusted_proxies = server::trusted_proxies(&raw.trusted_proxies, every_proxy, report);
     let limits = server::limits(&raw.limits, report);
     let issuers = issuer::issuers(raw.issuers, no_issuers, report);
-    let store = server::store(raw.store, report);
+    let store = store::store(raw.store, raw.database, report);
     let policy = policy::policy(raw.policy, report);
     let referred = route::Referred {
         policy: policy.as_ref(),

@@ -5,6 +5,7 @@
 //! what a value means, nor its bounds: `parse` does. This is the only file that knows serde_yaml's
 //! parser and its messages.
 
+mod database;
 mod issuer;
 mod mapping;
 mod policy;
@@ -17,13 +18,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_yaml::Value;
 
+pub(crate) use database::{Database, PoolerName};
 pub(crate) use issuer::{AlgorithmName, Claims, Issuer, Key, Source, SourceFields};
 pub(crate) use policy::{IdTypeName, Kind, Policy};
 pub(crate) use route::{Access, Route, RouteResource, UnknownSubjectName};
 pub(crate) use scalar::{DurationText, Lenient};
 pub(crate) use section::{
-    Admin, Assertion, AssertionAlgorithmName, BindName, Cors, Identity, Limits, PreflightName,
-    Server, Store,
+    Admin, Assertion, AssertionAlgorithmName, BindName, Cors, FileStore, Identity, Limits,
+    PostgresStore, PreflightName, Server, Store,
 };
 pub(crate) use upstream::{HealthCheck, Upstream};
 
@@ -73,6 +75,8 @@ pub(crate) struct Raw {
     pub(crate) issuers: Vec<Issuer>,
     /// Where the facts behind decisions come from. Required.
     pub(crate) store: Store,
+    /// The application's database. Required with `store.postgres`.
+    pub(crate) database: Option<Database>,
     /// Roles, kinds of resource, visibility. Required.
     pub(crate) policy: Policy,
     /// What may be asked, and what must hold; anything else is refused. Order has no meaning. At

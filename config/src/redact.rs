@@ -64,6 +64,9 @@ const SECRETS: &[&[&str]] = &[
     &["admin", "token"],
     &["issuers", EACH, "keys", EACH, "secret"],
     &["identity", "assertion", "key"],
+    &["database", "url"],
+    &["database", "feed_url"],
+    &["database", "migrate_url"],
 ];
 
 /// Any entry of a list.

@@ -1,12 +1,16 @@
 //! A value that must never be printed.
 //!
 //! Promise: no `Display`, no `Serialize`, and a `Debug` that shows nothing, so that a log line or
-//! an error cannot carry it by accident. It does not wipe memory, and it has no `==`: secrets are
-//! compared in constant time by whoever needs to.
+//! an error cannot carry it by accident. It does not wipe memory, and its `==` is not in constant
+//! time: that is for noticing that a setting changed, and never for what a client presents.
 
 use std::fmt;
 
 /// Bytes that only [`Secret::expose`] gives away.
+///
+/// `==` tells two settings apart when they are loaded again. How long it takes depends on the
+/// bytes, so whoever checks what a client presents compares in constant time instead.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Vec<u8>);
 
 impl Secret {

@@ -5,6 +5,7 @@
 //! `${ENV}` left, no route without a rule. It does not know what a policy decides, nor whether a
 //! key file holds a usable key: the proxy parses those when it starts and when `check` runs.
 
+mod database;
 mod issuer;
 mod route;
 mod upstream;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 
+pub use database::{DatabaseSettings, Pooler, PostgresSettings, Tls};
 pub use issuer::{
     Algorithm, ClaimSettings, CredentialSource, IssuerSettings, KeySource, RemoteKeyKind,
     RemoteKeySettings,
@@ -58,6 +60,7 @@ pub struct Settings {
     /// What is allowed but worth a second look, for `sidegate check`.
     pub notes: Vec<String>,
     /// Every file that these settings were read from: the configuration and its `file:` secrets.
+    /// The certificate authority of the database is one of them, although it is not read here.
     pub files: Vec<PathBuf>,
     /// The document as it was written, before `${…}` was filled in, with every secret and the user
     /// information and query of every URL replaced by `***`: what may be shown.
@@ -102,7 +105,11 @@ pub struct LimitSettings {
 }
 
 /// Where facts come from.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one of it in a configuration"
+)]
 pub enum StoreSettings {
     /// The embedded store: a YAML directory in one file.
     File {
@@ -111,6 +118,8 @@ pub enum StoreSettings {
         /// How often it is looked at for an edit, 10 ms..=1 s.
         poll_interval: Duration,
     },
+    /// The application's own tables.
+    Postgres(PostgresSettings),
 }
 
 /// How ids of a kind are written in the application's tables.

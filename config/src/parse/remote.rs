@@ -4,11 +4,10 @@
 //! information, no fragment. A refused URL is not repeated in the message, because it may hold a
 //! password. Nothing is fetched here, and the host is not looked up.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::report::Report;
-use super::url::url;
+use super::url::{is_loopback, url};
 use super::value::{Bounds, HOUR, MINUTE};
 use crate::locate::YamlPath;
 use crate::raw::DurationText;
@@ -102,12 +101,6 @@ fn discovery(text: &str) -> Result<String, &'static str> {
         return Ok(base.to_owned());
     }
     Ok(format!("{base}{WELL_KNOWN}"))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost")
-        || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 const URL_EXPECTED: &str = "expected a URL such as `https://id.example/.well-known/jwks.json`";

@@ -1,4 +1,4 @@
-//! The process around the requests: listeners, threads, trusted peers, limits, the store.
+//! The process around the requests: listeners, threads, trusted peers, limits.
 //!
 //! Promise: the admin listener beyond loopback has a token or an `insecure_…` option, and nobody
 //! is a trusted proxy by accident. No socket is opened here.
@@ -13,7 +13,7 @@ use super::report::Report;
 use super::value::{Bounds, HOUR, MILLISECOND, MINUTE, all};
 use crate::locate::YamlPath;
 use crate::raw;
-use crate::settings::{AdminSettings, LimitSettings, ServerSettings, StoreSettings};
+use crate::settings::{AdminSettings, LimitSettings, ServerSettings};
 
 pub(crate) fn listen(written: Option<String>, report: &mut Report) -> Option<SocketAddr> {
     let path = YamlPath::default().key("listen");
@@ -125,17 +125,6 @@ pub(crate) fn limits(raw: &raw::Limits, report: &mut Report) -> Option<LimitSett
     })
 }
 
-pub(crate) fn store(raw: raw::Store, report: &mut Report) -> Option<StoreSettings> {
-    let at = YamlPath::default().key("store").key("file");
-    let path = report.file(&at.key("path"), &raw.file.path);
-    let written = raw.file.poll_interval.as_ref();
-    let poll_interval = report.duration(&at.key("poll_interval"), written, &POLL);
-    Some(StoreSettings::File {
-        path: path?,
-        poll_interval: poll_interval?,
-    })
-}
-
 fn token(path: &YamlPath, written: String, report: &mut Report) -> Option<crate::secret::Secret> {
     let token = report.secret(path, written)?;
     if token.expose().len() < MIN_TOKEN_BYTES {
@@ -189,11 +178,4 @@ const CLIENT: Bounds = Bounds {
     min: Duration::from_secs(1),
     max: HOUR,
     says: "1s to 1h",
-};
-
-const POLL: Bounds = Bounds {
-    default: Duration::from_millis(250),
-    min: Duration::from_millis(10),
-    max: Duration::from_secs(1),
-    says: "10ms to 1s",
 };

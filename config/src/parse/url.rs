@@ -4,6 +4,8 @@
 //! repeated in the message, because it may hold a password. Which schemes and which other parts
 //! are fine is the caller's rule; the host is not looked up.
 
+use std::net::IpAddr;
+
 use http::Uri;
 
 /// A URL that was taken apart.
@@ -48,4 +50,11 @@ pub(crate) fn url(text: &str, expected: &'static str) -> Result<Url, &'static st
         fragment: text.contains('#'),
         uri,
     })
+}
+
+/// Whether this host, without brackets, is surely this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let address = host.parse::<IpAddr>();
+    host.eq_ignore_ascii_case("localhost")
+        || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }

@@ -10,7 +10,15 @@ use super::mapping::only_mapping;
 use super::scalar::{DurationText, Lenient};
 
 only_mapping!(
-    Admin, Server, Limits, Store, FileStore, Cors, Identity, Assertion
+    Admin,
+    Server,
+    Limits,
+    Store,
+    FileStore,
+    PostgresStore,
+    Cors,
+    Identity,
+    Assertion
 );
 
 /// The admin listener.
@@ -56,12 +64,14 @@ pub(crate) struct Limits {
     pub(crate) max_token_bytes: Option<Lenient<usize>>,
 }
 
-/// Where facts come from.
+/// Where facts come from: exactly one of `file` and `postgres`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub(crate) struct Store {
-    /// The embedded store: one YAML file with users, teams, projects and resources. Required.
-    pub(crate) file: FileStore,
+    /// The embedded store: one YAML file with users, teams, projects and resources.
+    pub(crate) file: Option<FileStore>,
+    /// The application's own tables in PostgreSQL; `{}` is enough. Needs `database`.
+    pub(crate) postgres: Option<PostgresStore>,
 }
 
 /// The embedded store.
@@ -72,6 +82,15 @@ pub(crate) struct FileStore {
     pub(crate) path: String,
     /// How often it is looked at for an edit, 10ms to 1s. Default: 250ms.
     pub(crate) poll_interval: Option<DurationText>,
+}
+
+/// The application's own tables.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, remote = "Self")]
+pub(crate) struct PostgresStore {
+    /// A file with the views and watches over the application's tables, for `sidegate migrate`.
+    /// Default: those of the example application.
+    pub(crate) contract: Option<String>,
 }
 
 /// Cross-origin requests.

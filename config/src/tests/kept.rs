@@ -32,6 +32,10 @@ issuers:
 policy: { roles: { owner: [read] } }
 routes: [{ methods: [GET], path: /health, access: public }]
 identity: { assertion: { key: '${KEY:-hunter2-pem}', issuer: me } }
+database:
+  url: 'postgres://me:hunter2@db/app?sslmode=require'
+  feed_url: '${UNSET:-postgres://me:hunter2@db/app}'
+  migrate_url: 'file:url'
 ";
 
 fn loaded() -> (PathBuf, Settings) {
@@ -42,6 +46,8 @@ fn loaded() -> (PathBuf, Settings) {
         let secret = format!("hunter2-hunter2-hunter2-hunter2-{name}\n");
         fs::write(folder.path().join(name), secret).unwrap();
     }
+    let url = "postgres://hunter2@db/app\n";
+    fs::write(folder.path().join("url"), url).unwrap();
     let secret = "hunter2-hunter2-hunter2-hunter2-variable".to_owned();
     let env = BTreeMap::from([("SECRET".to_owned(), secret)]);
     let settings = load(&file, &env).unwrap();
@@ -51,7 +57,7 @@ fn loaded() -> (PathBuf, Settings) {
 #[test]
 fn every_file_that_was_read_is_kept_once() {
     let (folder, settings) = loaded();
-    let expected = ["sidegate.yaml", "key", "other"].map(|name| folder.join(name));
+    let expected = ["sidegate.yaml", "key", "other", "url"].map(|name| folder.join(name));
     assert_eq!(settings.files, expected);
 
     let relative = parse(BASE, Path::new("sidegate.yaml"), &BTreeMap::new()).unwrap();
@@ -82,6 +88,8 @@ fn the_redacted_document_is_what_was_written_without_its_secrets() {
     assert_eq!(shown["issuers"][1]["keys"], keys);
     let assertion = json!({ "key": "***", "issuer": "me" });
     assert_eq!(shown["identity"]["assertion"], assertion);
+    let database = json!({ "url": "***", "feed_url": "***", "migrate_url": "file:url" });
+    assert_eq!(shown["database"], database);
 
     // A place that is no secret's, where a URL may still hold one.
     let url = "https://me:hunter2@id.example/x?apikey=hunter2";
@@ -108,7 +116,7 @@ fn the_secrets_of_the_full_example_are_all_there_are() {
     let schema = schema().to_string();
     assert_eq!(
         schema.matches("`file:PATH` reads it").count(),
-        3,
+        6,
         "{schema}"
     );
 }

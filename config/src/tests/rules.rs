@@ -1,6 +1,6 @@
 //! The rules: what each section refuses and accepts, and every insecure combination both ways.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use http::Method;
@@ -24,8 +24,11 @@ fn the_smallest_configuration_gets_every_default() {
     assert!(matches!(settings.routes[0].access, AccessSettings::Public));
     assert!(settings.identity.assertion.enabled);
     assert!(settings.insecure.is_empty() && settings.notes.is_empty());
-    let StoreSettings::File { path, .. } = &settings.store;
-    assert_eq!(path, Path::new("/etc/sidegate/directory.yaml"));
+    let file = StoreSettings::File {
+        path: PathBuf::from("/etc/sidegate/directory.yaml"),
+        poll_interval: Duration::from_millis(250),
+    };
+    assert_eq!(settings.store, file);
 }
 
 #[test]
