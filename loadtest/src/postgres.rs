@@ -8,6 +8,8 @@
 //! Does not: keep data through a crash (no fsync), ask for passwords, or survive: a process that
 //! is killed with SIGKILL leaves its server behind.
 
+mod template;
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
@@ -18,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+use template::Template;
 use thiserror::Error;
 
 /// A running server. Dropping it ends it.
@@ -61,9 +64,10 @@ impl Cluster {
         let directory = tempfile::Builder::new().prefix("sidegate-pg").tempdir()?;
         programs.give(directory.path())?;
         let data = directory.path().join("data");
-        let mut initdb = programs.command("initdb", directory.path());
-        initdb.arg("--pgdata").arg(&data).args(INITDB);
-        run(initdb, "initdb", &data)?;
+        match Template::place(&programs) {
+            Some(template) => template.copy_to(&programs, &data)?,
+            None => programs.initdb(directory.path(), &data)?,
+        }
 
         // From here on, whatever was started is stopped when this function fails.
         let mut cluster = Self {
@@ -176,6 +180,12 @@ impl Programs {
             command.uid(user).gid(group);
         }
         command
+    }
+
+    fn initdb(&self, directory: &Path, data: &Path) -> Result<(), ClusterError> {
+        let mut initdb = self.command("initdb", directory);
+        initdb.arg("--pgdata").arg(data).args(INITDB);
+        run(initdb, "initdb", data)
     }
 
     fn start(&self, directory: &Path, port: u16) -> Result<(), ClusterError> {
