@@ -18,6 +18,7 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY config config
 COPY loadtest loadtest
+COPY migrations migrations
 COPY policy policy
 COPY proxy proxy
 
@@ -26,7 +27,7 @@ COPY proxy proxy
 # cache is no part of the image, so the binary is copied out of it.
 RUN --mount=type=cache,target=/usr/local/cargo/registry,sharing=locked \
     --mount=type=cache,target=/src/target,sharing=locked \
-    find config loadtest policy proxy -type f -exec touch {} + \
+    find config loadtest migrations policy proxy -type f -exec touch {} + \
     && cargo build --release --locked -p sidegate --bin sidegate \
     && cp target/release/sidegate /usr/local/bin/sidegate
 

@@ -14,6 +14,7 @@ use pingora::services::background::background_service;
 use sidegate_config::Settings;
 
 use crate::admin::Admin;
+use crate::doctor::Board;
 use crate::gateway::Gateway;
 use crate::generation::{AssembleError, Current, Generation};
 use crate::housekeeping::Housekeeping;
@@ -111,7 +112,7 @@ impl Listening {
 
         let current = Arc::new(Current::new(first));
         let (metrics, pulse) = (Arc::new(metrics), Arc::new(Pulse::default()));
-        let problem = Arc::new(Problem::default());
+        let (problem, board) = (Arc::new(Problem::default()), Arc::new(Board::default()));
         metrics.config_generation(current.load().number);
 
         let gateway = Gateway::new(Arc::clone(&current), Arc::clone(&metrics));
@@ -128,6 +129,7 @@ impl Listening {
             Arc::clone(&current),
             Arc::clone(&metrics),
             Arc::clone(&pulse),
+            Arc::clone(&board),
         );
         server.add_service(background_service("housekeeping", housekeeping));
         let reloader = Reloader::new(
@@ -137,7 +139,7 @@ impl Listening {
             Arc::clone(&problem),
         );
         server.add_service(background_service("reload", reloader));
-        let admin = Admin::new(admin, current, metrics, pulse, problem);
+        let admin = Admin::new(admin, current, metrics, pulse, problem, board);
         server.add_service(background_service("admin", admin));
         for service in further {
             server.add_boxed_service(service);

@@ -2,17 +2,17 @@
 //!
 //! Promise: a [`Generation`] is complete (keys, policy, routes, directory) or it is not made; a
 //! request belongs to one from beginning to end, whatever is loaded meanwhile. What must outlive a
-//! reload does: fetched keys, the assertion's key, the directory and what is known about
-//! instances, wherever the configuration still asks for the same.
+//! reload does: fetched keys, the assertion's key, the directory or the database's connections and
+//! what is known about instances, wherever the configuration still asks for the same.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
 use sidegate_config::{
-    IdType as IdTypeSetting, KeySource, PolicySettings, Settings, StoreSettings,
+    DatabaseSettings, IdType as IdTypeSetting, KeySource, PolicySettings, Settings, StoreSettings,
 };
 use sidegate_policy::{Document, IdType, KindDocument, Policy, PolicyError};
 use tokio::sync::watch;
@@ -21,10 +21,11 @@ use crate::authn::{Authenticator, KeyError, RemoteKeys};
 use crate::authz::Authorizer;
 use crate::clock::Clock;
 use crate::cors::Cors;
+use crate::database::DatabaseError;
 use crate::identity::{AssertionError, Identity, Signer};
 use crate::pipeline::Pipeline;
 use crate::route::{RouteTable, RouteTableError};
-use crate::store::{FileError, FileStore, Store};
+use crate::store::{FileError, FileStore, PostgresStore, Store};
 use crate::upstream::Upstreams;
 
 /// Everything that a request needs.
@@ -61,6 +62,9 @@ pub enum AssembleError {
     /// The directory is missing or bad.
     #[error("store.file: {0}")]
     Store(#[from] FileError),
+    /// The database's URL or certificates are unusable.
+    #[error("store.postgres: {0}")]
+    Database(#[from] DatabaseError),
     /// The assertion's key is unusable.
     #[error("{0}")]
     Assertion(#[from] AssertionError),
@@ -138,6 +142,7 @@ impl Generation {
         notes.extend(self.pipeline.routes.overlaps());
         match &*self.store {
             Store::File(store) => notes.extend(store.directory().dangling().iter().cloned()),
+            Store::Postgres(_) => {}
             #[cfg(test)]
             Store::Faulty(_) => {}
         }
@@ -180,19 +185,44 @@ fn store(
     settings: &Settings,
     previous: Option<&Generation>,
     policy: &Arc<Policy>,
-) -> Result<Arc<Store>, FileError> {
-    let StoreSettings::File { path, .. } = &settings.store;
-    let reads_alike = |previous: &&Generation| {
-        let StoreSettings::File { path: known, .. } = &previous.settings.store;
-        known == path && id_types(&previous.settings.policy) == id_types(&settings.policy)
-    };
-    match previous.filter(reads_alike) {
-        Some(previous) => Ok(Arc::clone(&previous.store)),
-        None => Ok(Arc::new(Store::File(FileStore::open(
-            path,
-            Arc::clone(policy),
-        )?))),
+) -> Result<Arc<Store>, AssembleError> {
+    let same_ids =
+        |previous: &&Generation| id_types(&previous.settings.policy) == id_types(&settings.policy);
+    let known = previous.filter(same_ids);
+    match &settings.store {
+        StoreSettings::File { path, .. } => match known.filter(|known| reads_file(known, path)) {
+            Some(known) => Ok(Arc::clone(&known.store)),
+            None => Ok(Arc::new(Store::File(FileStore::open(
+                path,
+                Arc::clone(policy),
+            )?))),
+        },
+        StoreSettings::Postgres(wanted) => {
+            match known.filter(|known| asks_database(known, &wanted.database)) {
+                Some(known) => Ok(Arc::clone(&known.store)),
+                None => {
+                    let other = previous.and_then(|previous| previous.store.postgres());
+                    let kinds = settings.policy.kinds.values();
+                    let id_types: BTreeSet<_> = kinds.map(|kind| id_type(kind.id)).collect();
+                    let policy = Arc::clone(policy);
+                    let store = PostgresStore::new(&wanted.database, policy, &id_types, other)?;
+                    Ok(Arc::new(Store::Postgres(Box::new(store))))
+                }
+            }
+        }
     }
+}
+
+fn reads_file(generation: &Generation, path: &Path) -> bool {
+    match &generation.settings.store {
+        StoreSettings::File { path: known, .. } => known == path,
+        StoreSettings::Postgres(_) => false,
+    }
+}
+
+fn asks_database(generation: &Generation, settings: &DatabaseSettings) -> bool {
+    let known = generation.store.postgres();
+    known.is_some_and(|known| known.database().serves(settings))
 }
 
 fn signer(
@@ -266,4 +296,38 @@ pub fn files(settings: &Settings) -> Vec<PathBuf> {
         }
     }
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn a_reload_keeps_the_pools_of_the_same_database_and_no_others() {
+        let folder = Path::new("/");
+        let document = testing::over_database("postgres://me@127.0.0.1:1/app");
+        let assemble = |document: &Value, previous: Option<&Generation>| {
+            Generation::assemble(testing::settings(folder, document), previous).unwrap()
+        };
+        let first = assemble(&document, None);
+        let kept = |document: &Value| {
+            let next = assemble(document, Some(&first));
+            Arc::ptr_eq(&next.store, &first.store)
+        };
+        let mut edited = document.clone();
+        edited["policy"]["roles"]["viewer"] = json!(["write"]);
+        assert!(kept(&edited));
+        for (section, key, value) in [
+            ("database", "pool_size", json!(7)),
+            ("database", "url", json!("postgres://you@127.0.0.1:1/app")),
+            ("policy", "kinds", json!({ "document": { "id": "uuid" } })),
+        ] {
+            let mut edited = document.clone();
+            edited[section][key] = value;
+            assert!(!kept(&edited), "{key}");
+        }
+    }
 }

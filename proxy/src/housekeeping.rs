@@ -1,7 +1,7 @@
-//! What goes on beside requests: the store's file is watched, the application's names are resolved
-//! and its instances asked how they are, keys are fetched.
+//! What goes on beside requests: the store's file is watched or its database looked after and
+//! examined, the application's names are resolved and its instances asked how they are, keys are fetched.
 //!
-//! Promise: the four go on for as long as the process serves, always for the generation that
+//! Promise: the six go on for as long as the process serves, always for the generation that
 //! counts, and none waits for another. The store's watch shows a [`Pulse`], so that readiness sees
 //! if it has stopped.
 
@@ -17,11 +17,14 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
 use crate::authn::{FetchError, RemoteKeys, key_client};
+use crate::doctor::Board;
 use crate::generation::{Current, Generation};
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::store::{Change, FileStore, Store, Watch};
 
+/// How often the pulse beats while there is no file to look at.
+const BEAT: Duration = Duration::from_secs(1);
 /// How often names are resolved again.
 const RESOLVE_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -31,16 +34,23 @@ pub struct Housekeeping {
     current: Arc<Current>,
     metrics: Arc<Metrics>,
     pulse: Arc<Pulse>,
+    board: Arc<Board>,
 }
 
 impl Housekeeping {
     /// For whatever generation counts.
     #[must_use]
-    pub const fn new(current: Arc<Current>, metrics: Arc<Metrics>, pulse: Arc<Pulse>) -> Self {
+    pub const fn new(
+        current: Arc<Current>,
+        metrics: Arc<Metrics>,
+        pulse: Arc<Pulse>,
+        board: Arc<Board>,
+    ) -> Self {
         Self {
             current,
             metrics,
             pulse,
+            board,
         }
     }
 
@@ -55,14 +65,41 @@ impl Housekeeping {
             watched = current;
             self.look(&watched, &mut watch);
             self.pulse.beat();
-            let StoreSettings::File { poll_interval, .. } = &watched.settings.store;
-            sleep(*poll_interval).await;
+            let pause = match &watched.settings.store {
+                StoreSettings::File { poll_interval, .. } => *poll_interval,
+                StoreSettings::Postgres(_) => BEAT,
+            };
+            sleep(pause).await;
+        }
+    }
+
+    async fn tend_database(&self) {
+        let mut changes = self.current.changes();
+        loop {
+            let store = Arc::clone(&self.current.load().store);
+            let work = async {
+                match store.postgres() {
+                    Some(store) => store.tend().await,
+                    None => std::future::pending().await,
+                }
+            };
+            // Another generation with the same store disturbs nothing.
+            let replaced = async {
+                while changes.changed().await.is_ok()
+                    && Arc::ptr_eq(&self.current.load().store, &store)
+                {}
+            };
+            tokio::select! {
+                () = work => {}
+                () = replaced => {}
+            }
         }
     }
 
     fn look(&self, generation: &Generation, watch: &mut Watch) {
         match &*generation.store {
             Store::File(store) => self.report(store, watch),
+            Store::Postgres(_) => {}
             #[cfg(test)]
             Store::Faulty(_) => {}
         }
@@ -182,6 +219,8 @@ impl BackgroundService for Housekeeping {
         let work = async {
             tokio::join!(
                 self.watch_store(),
+                self.tend_database(),
+                self.board.keep(&self.current, &self.metrics),
                 self.resolve(),
                 self.check(),
                 self.fetch_keys()

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sidegate::app::Listening;
+use sidegate::clock::Clock;
 use sidegate::generation::Generation;
-use sidegate::{authn, demo, explain};
-use sidegate_config::{ConfigError, Env, ProcessEnv};
+use sidegate::{authn, demo, doctor, explain, migrate};
+use sidegate_config::{ConfigError, Env, ProcessEnv, StoreSettings};
 use tracing_subscriber::EnvFilter;
 
 #[global_allocator]
@@ -62,6 +63,32 @@ enum Command {
         method: http::Method,
         /// The path and query.
         path: String,
+    },
+    /// Install Sidegate's side of the database: schema, contract views, triggers. Safe to repeat, and
+    /// restores what `--release` let go of.
+    Migrate {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Print the SQL and change nothing.
+        #[arg(long)]
+        dry_run: bool,
+        /// Let go of a table, for a migration of the application's own, until the next `migrate`.
+        #[arg(long, value_name = "TABLE", conflicts_with = "down")]
+        release: Option<String>,
+        /// Remove all of it: triggers, schema and roles.
+        #[arg(long)]
+        down: bool,
+    },
+    /// Say whether the database is what Sidegate takes it for, and what to do where it is not. Exit
+    /// code 1 while nothing may be cached or questions cannot be answered.
+    Doctor {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Answer with JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Print the JSON Schema of the configuration.
     Schema,
@@ -118,6 +145,20 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
             };
             explain_offline(&config, &request, json)?;
         }
+        Command::Migrate {
+            config,
+            dry_run,
+            release,
+            down,
+        } => {
+            let action = match release {
+                Some(table) => migrate::Action::Release(table),
+                None if down => migrate::Action::Down,
+                None => migrate::Action::Up,
+            };
+            migrate_database(&config, &action, dry_run)?;
+        }
+        Command::Doctor { config, json } => return examine_database(&config, json),
         Command::Schema => print(&format!("{:#}", sidegate_config::schema()))?,
         Command::Demo { port, json } => demo::run(port, json)?,
     }
@@ -176,6 +217,50 @@ fn explain_offline(config: &Path, request: &explain::Request, json: bool) -> Res
         print(explanation.to_string().trim_end())?;
     }
     Ok(())
+}
+
+fn migrate_database(config: &Path, action: &migrate::Action, dry_run: bool) -> Result<(), Failure> {
+    let settings = sidegate_config::load(config, &ProcessEnv)?;
+    let StoreSettings::Postgres(settings) = &settings.store else {
+        return Err("store: expected `postgres`: a directory file has nothing to migrate".into());
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut lost = None;
+    let mut say = |line: &str| {
+        lost = print(line).err().or(lost.take());
+    };
+    if dry_run {
+        runtime.block_on(migrate::dry_run(settings, action, &mut say))?;
+    } else {
+        runtime.block_on(migrate::run(settings, action, &mut say))?;
+    }
+    // Whoever pipes the SQL on must know that some of it is missing.
+    lost.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn examine_database(config: &Path, json: bool) -> Result<ExitCode, Failure> {
+    let settings = sidegate_config::load(config, &ProcessEnv)?;
+    let StoreSettings::Postgres(store) = &settings.store else {
+        return Err("store: expected `postgres`: `check` looks at a directory file".into());
+    };
+    let expected = doctor::Expectations::new(&settings.policy, store, Clock::System);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let examination = runtime.block_on(doctor::examine_once(store, &expected));
+    if json {
+        print(&doctor::json(&examination).to_string())?;
+    } else {
+        print(&doctor::text(&examination))?;
+    }
+    let usable = examination.worst() < Some(doctor::Severity::Uncached);
+    Ok(if usable {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Once, as nobody fetches in the background here. What fails shows as keys that cannot be had.

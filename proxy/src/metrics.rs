@@ -2,10 +2,13 @@
 //!
 //! Promise: counting a request looks nothing up by label and allocates nothing; every label's
 //! values are closed lists. What is here: requests, by how they ended; what the application did
-//! not answer; the state of the configuration, the directory and fetched keys.
+//! not answer; the state of the configuration, the directory and fetched keys. The database counts
+//! for itself (`database`), because its counters begin when it does.
 
-use prometheus::{IntCounter, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
+use crate::database::Database;
+use crate::doctor::Severity;
 use crate::outcome::Code;
 
 /// Every metric of the process.
@@ -20,6 +23,7 @@ pub struct Metrics {
     config_stale: IntGauge,
     config_reloads: [IntCounter; 2],
     key_fetches: [IntCounter; 2],
+    doctor_findings: [(Severity, IntGauge); 3],
 }
 
 impl Metrics {
@@ -67,6 +71,7 @@ impl Metrics {
                 "sidegate_key_fetches_total",
                 "Fetches of key sets",
             )?,
+            doctor_findings: findings(&registry)?,
             registry,
         })
     }
@@ -107,11 +112,22 @@ impl Metrics {
         count(&self.key_fetches, good);
     }
 
-    /// The text exposition format.
+    /// Sets how many findings of a severity the last examination of the database has.
+    pub fn doctor_findings(&self, severity: Severity, number: usize) {
+        for (known, gauge) in &self.doctor_findings {
+            if *known == severity {
+                gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
+            }
+        }
+    }
+
+    /// The text exposition format, with the pools of the database as they are now, if there is one.
     #[must_use]
-    pub fn text(&self) -> String {
+    pub fn text(&self, database: Option<&Database>) -> String {
+        let mut families = self.registry.gather();
+        families.extend(database.into_iter().flat_map(Database::gather));
         TextEncoder::new()
-            .encode_to_string(&self.registry.gather())
+            .encode_to_string(&families)
             .unwrap_or_default()
     }
 }
@@ -128,6 +144,17 @@ fn requests(registry: &Registry) -> Result<Vec<(Code, IntCounter)>, prometheus::
         .into_iter()
         .map(|code| (code, of(code)))
         .collect())
+}
+
+fn findings(registry: &Registry) -> Result<[(Severity, IntGauge); 3], prometheus::Error> {
+    let opts = Opts::new(
+        "sidegate_doctor_findings",
+        "What the last examination of the database has found, by severity",
+    );
+    let gauges = IntGaugeVec::new(opts, &["severity"])?;
+    registry.register(Box::new(gauges.clone()))?;
+    let of = |severity: Severity| gauges.with_label_values(&[severity.name()]);
+    Ok(Severity::ALL.map(|severity| (severity, of(severity))))
 }
 
 fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {

@@ -35,6 +35,12 @@ pub enum Code {
     KeysUnavailable,
     /// 503: the store does not answer.
     StoreUnavailable,
+    /// 503: the store does not answer in time.
+    StoreTimedOut,
+    /// 503: the store refuses to answer.
+    StoreRefused,
+    /// 503: the store's answer cannot be understood.
+    StoreMalformed,
     /// 503: the decision took too long.
     DecisionTimeout,
     /// The client left, or a phase failed, before there was a verdict.
@@ -62,6 +68,9 @@ impl Code {
             Self::NoRoute,
             Self::KeysUnavailable,
             Self::StoreUnavailable,
+            Self::StoreTimedOut,
+            Self::StoreRefused,
+            Self::StoreMalformed,
             Self::DecisionTimeout,
             Self::Abandoned,
             Self::Internal,
@@ -89,6 +98,9 @@ impl Code {
             Self::NoRoute => "no_route",
             Self::KeysUnavailable => "keys_unavailable",
             Self::StoreUnavailable => "store_unavailable",
+            Self::StoreTimedOut => "store_timed_out",
+            Self::StoreRefused => "store_refused",
+            Self::StoreMalformed => "store_malformed",
             Self::DecisionTimeout => "decision_timeout",
             Self::Abandoned => "abandoned",
             Self::Internal => "internal",
@@ -116,6 +128,9 @@ impl Code {
             | Self::NoRoute => "deny",
             Self::KeysUnavailable
             | Self::StoreUnavailable
+            | Self::StoreTimedOut
+            | Self::StoreRefused
+            | Self::StoreMalformed
             | Self::DecisionTimeout
             | Self::Abandoned
             | Self::Internal => "error",

@@ -104,7 +104,13 @@ impl Rejection {
             ) => StatusCode::UNAUTHORIZED,
             Self::NoRoute | Self::Denied { hidden: true, .. } => StatusCode::NOT_FOUND,
             Self::PreflightAnswered { .. } => StatusCode::NO_CONTENT,
-            Self::Store(StoreError::Unavailable) | Self::Timeout => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(
+                StoreError::Unavailable
+                | StoreError::TimedOut
+                | StoreError::Refused
+                | StoreError::Malformed,
+            )
+            | Self::Timeout => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -132,6 +138,9 @@ impl Rejection {
             Self::Denied { reason, .. } => Code::Decision(*reason),
             Self::PreflightAnswered { .. } => Code::PreflightAnswered,
             Self::Store(StoreError::Unavailable) => Code::StoreUnavailable,
+            Self::Store(StoreError::TimedOut) => Code::StoreTimedOut,
+            Self::Store(StoreError::Refused) => Code::StoreRefused,
+            Self::Store(StoreError::Malformed) => Code::StoreMalformed,
             Self::Timeout => Code::DecisionTimeout,
             Self::Internal => Code::Internal,
         }

@@ -20,7 +20,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Value, json};
-use sidegate_config::Settings;
+use sidegate_config::{DatabaseSettings, Settings, StoreSettings};
 use sidegate_policy::{Document, Policy, UnixMicros};
 
 /// The second at which every test happens: in the year 2096.
@@ -161,4 +161,21 @@ pub(crate) fn settings(folder: &Path, document: &Value) -> Settings {
 pub(crate) fn policy(document: &Value) -> Policy {
     let document: Document = serde_json::from_value(document["policy"].clone()).unwrap();
     Policy::compile(&document).unwrap()
+}
+
+/// A whole configuration with a database at this URL, to be changed by a test.
+pub(crate) fn over_database(url: &str) -> Value {
+    let mut document = document(json!([]));
+    document["store"] = json!({ "postgres": {} });
+    document["database"] = json!({ "url": url });
+    document["insecure_no_issuers"] = json!(true);
+    document
+}
+
+/// The settings of a database at this URL, every other value its default.
+pub(crate) fn database(url: &str) -> DatabaseSettings {
+    match settings(Path::new("/"), &over_database(url)).store {
+        StoreSettings::Postgres(settings) => settings.database,
+        StoreSettings::File { .. } => panic!("the document asks for a database"),
+    }
 }

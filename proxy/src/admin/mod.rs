@@ -25,15 +25,17 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use serde_json::json;
 
+use crate::doctor::{Board, Severity};
 use crate::explain::{self, Request};
 use crate::generation::Current;
 use crate::listener::Bound;
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::reload::Problem;
-use crate::store::Store;
+use crate::store::{PostgresStore, Store};
 
-/// A directory that nobody has looked at for so long may miss a right that was taken away.
+/// A directory that nobody has looked at for so long may miss a right that was taken away, and a
+/// database may have lost its connections.
 const STOPPED_AFTER: Duration = Duration::from_secs(5);
 /// The longest request body, in bytes.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -52,6 +54,7 @@ struct Shared {
     metrics: Arc<Metrics>,
     pulse: Arc<Pulse>,
     problem: Arc<Problem>,
+    board: Arc<Board>,
 }
 
 impl Admin {
@@ -63,12 +66,14 @@ impl Admin {
         metrics: Arc<Metrics>,
         pulse: Arc<Pulse>,
         problem: Arc<Problem>,
+        board: Arc<Board>,
     ) -> Self {
         let shared = Shared {
             current,
             metrics,
             pulse,
             problem,
+            board,
         };
         Self {
             bound: Mutex::new(Some(bound)),
@@ -134,10 +139,18 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     }
     if shared.pulse.age() > STOPPED_AFTER {
         ready = false;
-        notes.push(format!(
-            "nobody has looked at the directory for {} s",
-            shared.pulse.age().as_secs()
-        ));
+        let what = match current.store.postgres() {
+            Some(_) => "after the database",
+            None => "at the directory",
+        };
+        let age = shared.pulse.age().as_secs();
+        notes.push(format!("nobody has looked {what} for {age} s"));
+    }
+    if let Some(store) = current.store.postgres() {
+        ready &= store.has_answered();
+        notes.extend(database_note(store).map(str::to_owned));
+        ready &= shared.board.count(Severity::Broken) == 0;
+        notes.extend(shared.board.notes());
     }
     let directory = directory_problem(&current.store);
     // Without the reasons: this is open to everybody, and they may hold data. The log has them.
@@ -154,9 +167,22 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
     (status, Json(json!({ "ready": ready, "notes": notes }))).into_response()
 }
 
+/// Once the database has answered, an outage of it is no reason to send the traffic elsewhere: every
+/// other instance asks the same one.
+fn database_note(store: &PostgresStore) -> Option<&'static str> {
+    if !store.has_answered() {
+        Some("the database has not answered yet")
+    } else if store.is_failing() {
+        Some("the database does not answer: what is asked of it is refused")
+    } else {
+        None
+    }
+}
+
 fn directory_problem(store: &Store) -> Option<String> {
     match store {
         Store::File(store) => store.problem(),
+        Store::Postgres(_) => None,
         #[cfg(test)]
         Store::Faulty(_) => None,
     }
@@ -170,6 +196,8 @@ async fn config(State(shared): State<Arc<Shared>>) -> Response {
         "hash": current.hash,
         "problem": shared.problem.text(),
         "directory_problem": directory_problem(&current.store),
+        "database_problem": current.store.postgres().and_then(database_note),
+        "database_findings": shared.board.findings(),
         "key_problems": current.remote_keys().filter_map(|keys| keys.problem()).collect::<Vec<_>>(),
         "insecure": current.settings.insecure,
         "notes": current.notes(),
@@ -183,7 +211,9 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",
     )];
-    (content_type, shared.metrics.text()).into_response()
+    let current = shared.current.load();
+    let database = current.store.postgres().map(PostgresStore::database);
+    (content_type, shared.metrics.text(database)).into_response()
 }
 
 async fn jwks(State(shared): State<Arc<Shared>>) -> Response {

@@ -5,9 +5,11 @@
 
 mod directory;
 mod file;
+mod postgres;
 
 pub use directory::{Directory, DirectoryError};
 pub use file::{Change, FileError, FileStore, Watch};
+pub use postgres::PostgresStore;
 
 use std::sync::Arc;
 
@@ -23,7 +25,7 @@ pub struct Question<'q> {
 }
 
 /// The rows that exist.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     /// The subject's row.
     pub subject: Option<Arc<SubjectRow>>,
@@ -33,14 +35,47 @@ pub struct Answer {
     pub project: Option<Arc<ProjectRow>>,
     /// The subject's row in the resource's team.
     pub membership: Option<Arc<MembershipRow>>,
+    /// Where it was read; `None` where the store has no such thing.
+    pub origin: Option<Origin>,
 }
 
-/// Why a store has no answer.
+/// Where and when a database gave an answer: whoever keeps the answer can tell by it whether it
+/// still counts (DESIGN §5, R2 and R4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The snapshot's xmin: every transaction below it had ended, and is in the answer if it
+    /// committed.
+    pub xmin: u64,
+    /// Which life of the database it was. Numbers of another one mean nothing.
+    pub history: Arc<History>,
+}
+
+/// One life of a database: a crash, a promotion, a restore begins another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct History {
+    /// The cluster.
+    pub system: Box<str>,
+    /// Its timeline.
+    pub timeline: Box<str>,
+    /// The life's random id; `None` until somebody has given it one.
+    pub incarnation: Option<Box<str>>,
+}
+
+/// Why a store has no answer. To a client all of them are the same: nobody can know now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum StoreError {
     /// It cannot be reached, or does not answer.
     #[error("the store does not answer")]
     Unavailable,
+    /// It does not answer in time.
+    #[error("the store does not answer in time")]
+    TimedOut,
+    /// It refuses to answer: a view or a permission is missing, or the server is no primary.
+    #[error("the store refuses to answer")]
+    Refused,
+    /// Its answer cannot be understood, or is more than one.
+    #[error("the store's answer cannot be understood")]
+    Malformed,
 }
 
 /// A store.
@@ -48,6 +83,8 @@ pub enum StoreError {
 pub enum Store {
     /// The embedded one.
     File(FileStore),
+    /// The application's own tables.
+    Postgres(Box<PostgresStore>),
     /// One that fails as a test wants it to.
     #[cfg(test)]
     Faulty(Fault),
@@ -66,6 +103,17 @@ pub enum Fault {
 }
 
 impl Store {
+    /// The store over a database, if this is one.
+    #[must_use]
+    pub const fn postgres(&self) -> Option<&PostgresStore> {
+        match self {
+            Self::Postgres(store) => Some(store),
+            Self::File(_) => None,
+            #[cfg(test)]
+            Self::Faulty(_) => None,
+        }
+    }
+
     /// Answers a question.
     ///
     /// # Errors
@@ -73,6 +121,7 @@ impl Store {
     pub async fn ask(&self, question: &Question<'_>) -> Result<Answer, StoreError> {
         match self {
             Self::File(store) => Ok(store.directory().answer(question)),
+            Self::Postgres(store) => store.ask(question).await,
             #[cfg(test)]
             Self::Faulty(Fault::Error) => Err(StoreError::Unavailable),
             #[cfg(test)]

@@ -100,6 +100,7 @@ impl Directory {
             resource,
             project,
             membership,
+            origin: None,
         }
     }
 

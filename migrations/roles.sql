@@ -1,0 +1,27 @@
+-- The roles and the schema, before the first migration. Idempotent: run by every `sidegate migrate`.
+--
+-- sidegate_owner owns everything in schema `sidegate` but the contract's views; sidegate_reader reads
+-- what a decision needs. Neither can log in. Whoever may not create roles gets both from an
+-- administrator, and membership in sidegate_owner:
+--     create role sidegate_owner nologin;
+--     create role sidegate_reader nologin;
+--     grant sidegate_owner to <the migrating role>;
+--     grant sidegate_reader to <the login of database.url>;
+do $$
+begin
+    if not exists (select from pg_catalog.pg_roles where rolname = 'sidegate_owner') then
+        create role sidegate_owner nologin;
+    end if;
+    if not exists (select from pg_catalog.pg_roles where rolname = 'sidegate_reader') then
+        create role sidegate_reader nologin;
+    end if;
+    if not pg_catalog.pg_has_role(current_user, 'sidegate_owner', 'usage') then
+        execute pg_catalog.format('grant sidegate_owner to %I', current_user);
+    end if;
+    if not exists (select from pg_catalog.pg_namespace where nspname = 'sidegate') then
+        create schema sidegate authorization sidegate_owner;
+        revoke all on schema sidegate from public;
+        grant usage on schema sidegate to sidegate_reader;
+    end if;
+end
+$$;
