@@ -1,0 +1,162 @@
+//! The database down, silent, slow or refusing: 503 with `Retry-After` for whoever needs a decision,
+//! never 401, 403, 500 and never an allow; public routes go on; and it is over when the database is.
+
+use std::net::TcpListener;
+
+use crate::database::{Database, LOGIN, SUPERUSER, folder};
+use crate::process::{ALICE, MINE, Sidegate, YOURS, eventually, token};
+use crate::recorder::Recorder;
+use crate::wire::{ask, request};
+
+/// How a request of Alice's ends.
+fn status(sidegate: &Sidegate, path: &str) -> u16 {
+    let authorization = format!("Bearer {}", token(ALICE));
+    let reply = ask(
+        sidegate.proxy,
+        request("GET", path, &[("Authorization", &authorization)]),
+    );
+    assert_eq!(
+        reply.header("retry-after").is_some(),
+        reply.status == 503,
+        "{path}: {} {:?} {}",
+        reply.status,
+        reply.headers,
+        String::from_utf8_lossy(&reply.body)
+    );
+    reply.status
+}
+
+/// What needs the database is answered with 503, whatever the answer would have been, and nothing of
+/// it reaches the application. What needs none is served.
+fn nobody_gets_in(sidegate: &Sidegate, recorder: &Recorder, case: &str) {
+    let (mine, yours) = (format!("/g/{MINE}"), format!("/g/{YOURS}"));
+    for path in [&mine, &yours, "/me"] {
+        recorder.received();
+        assert_eq!(status(sidegate, path), 503, "{case}: {path}");
+        assert!(recorder.received().is_empty(), "{case}: {path}");
+    }
+    assert_eq!(status(sidegate, "/a"), 200, "{case}");
+    // Who is not authenticated is told so without the database.
+    let reply = ask(sidegate.proxy, request("GET", &mine, &[]));
+    assert_eq!(reply.status, 401, "{case}");
+}
+
+fn all_is_well(sidegate: &Sidegate, case: &str) {
+    eventually(case, || {
+        (status(sidegate, &format!("/g/{MINE}")) == 200).then_some(())
+    });
+    assert_eq!(status(sidegate, &format!("/g/{YOURS}")), 403, "{case}");
+    assert_eq!(status(sidegate, "/me"), 200, "{case}");
+}
+
+/// Alice owns one of two generations.
+fn database() -> Database {
+    let database = Database::example();
+    database.run(
+        SUPERUSER,
+        &format!(
+            "insert into users values ('{ALICE}', 'alice@example'), ('{YOURS}', 'you@example');
+             insert into generations (id, user_id) values ('{MINE}', '{ALICE}'), ('{YOURS}', '{YOURS}')"
+        ),
+    );
+    database
+}
+
+#[test]
+fn whatever_is_wrong_with_the_database_nobody_gets_in_and_it_heals() {
+    let database = database();
+    let recorder = Recorder::start();
+    let config = database.config(recorder.address, "  query_timeout: 300ms\n", "");
+    let folder = folder(&config);
+    crate::database::migrate(folder.path(), &[]);
+    let sidegate = Sidegate::run_in(folder);
+    all_is_well(&sidegate, "at first");
+    let owner = database.session(SUPERUSER);
+
+    // Slow: somebody holds the table for longer than a question may take.
+    let busy = database.session(SUPERUSER);
+    busy.run("begin; lock table users in access exclusive mode");
+    nobody_gets_in(&sidegate, &recorder, "slow");
+    busy.run("rollback");
+    all_is_well(&sidegate, "no longer slow");
+
+    for (case, wrong, right) in [
+        (
+            "no right",
+            "revoke select on sidegate.subjects from sidegate_reader",
+            "grant select on sidegate.subjects to sidegate_reader",
+        ),
+        (
+            "no view",
+            "alter view sidegate.projects rename to gone",
+            "alter view sidegate.gone rename to projects",
+        ),
+        (
+            "another type",
+            "drop view sidegate.memberships; create view sidegate.memberships as select team_id::text, user_id, role, expires_at from team_members; grant select on sidegate.memberships to sidegate_reader",
+            "drop view sidegate.memberships; create view sidegate.memberships as select team_id, user_id, role, expires_at from team_members; grant select on sidegate.memberships to sidegate_reader",
+        ),
+        (
+            "a row that cannot be understood",
+            "create or replace view sidegate.subjects as select id, is_active as active, '{}'::text[] as roles from users union all select id, true, '{admin}' from users",
+            "create or replace view sidegate.subjects as select id, is_active as active, '{}'::text[] as roles from users",
+        ),
+    ] {
+        owner.run(wrong);
+        recorder.received();
+        assert_eq!(status(&sidegate, &format!("/g/{MINE}")), 503, "{case}");
+        assert_eq!(status(&sidegate, &format!("/g/{YOURS}")), 503, "{case}");
+        assert!(recorder.received().is_empty(), "{case}");
+        owner.run(right);
+        all_is_well(&sidegate, case);
+    }
+
+    // Its sessions are ended, and no new one is let in.
+    owner.run(&format!("alter role {LOGIN} nologin"));
+    owner.run(&format!(
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = '{LOGIN}'"
+    ));
+    nobody_gets_in(&sidegate, &recorder, "no login");
+    owner.run(&format!("alter role {LOGIN} login"));
+    all_is_well(&sidegate, "a login again");
+
+    // Down. It stays ready: what needs no decision is still served.
+    // It stops as in a crash, and does not write through at each commit.
+    owner.run("checkpoint");
+    database.cluster.pause().unwrap();
+    nobody_gets_in(&sidegate, &recorder, "down");
+    assert_eq!(sidegate.admin("/readyz")["ready"], true);
+    database.cluster.resume().unwrap();
+    all_is_well(&sidegate, "up again");
+}
+
+/// A server that is not there, and one that accepts and never says a word.
+#[test]
+fn it_starts_without_a_database_and_is_ready_when_there_is_one() {
+    let database = database();
+    let recorder = Recorder::start();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = database.config(
+        recorder.address,
+        "  query_timeout: 300ms\n  connect_timeout: 300ms\n",
+        "",
+    );
+    let good = folder(&config);
+    crate::database::migrate(good.path(), &[]);
+    for (case, place) in [
+        ("silent", silent.local_addr().unwrap().to_string()),
+        ("nobody", "127.0.0.1:9".to_owned()),
+    ] {
+        let url = database.url(LOGIN);
+        let bad = folder(&config.replace(&url, &format!("postgres://{LOGIN}@{place}/app")));
+        let sidegate = Sidegate::run_in(bad);
+        nobody_gets_in(&sidegate, &recorder, case);
+        assert_eq!(sidegate.admin("/readyz")["ready"], false, "{case}");
+        // The right place is found by a reload.
+        sidegate.edit(&config);
+        all_is_well(&sidegate, case);
+        eventually("readiness", || {
+            (sidegate.admin("/readyz")["ready"] == true).then_some(())
+        });
+    }
+}
