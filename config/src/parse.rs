@@ -4,6 +4,7 @@
 //! reported together. A section that has a problem yields nothing, so no half-checked value can
 //! reach the settings. Rules between sections are here; rules within one are in its own file.
 
+mod cache;
 mod cors;
 mod database;
 mod header;
@@ -74,6 +75,8 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     let limits = server::limits(&raw.limits, report);
     let issuers = issuer::issuers(raw.issuers, no_issuers, report);
     let store = store::store(raw.store, raw.database, report);
+    let cache = cache::cache(&raw.cache, report);
+    let coherence = cache::coherence(&raw.coherence, report);
     let policy = policy::policy(raw.policy, report);
     let referred = route::Referred {
         policy: policy.as_ref(),
@@ -95,6 +98,8 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
         limits: limits?,
         issuers: issuers?,
         store: store?,
+        cache: cache?,
+        coherence: coherence?,
         policy: policy?,
         routes: routes?,
         cors: cors?,

@@ -5,6 +5,7 @@
 //! what a value means, nor its bounds: `parse` does. This is the only file that knows serde_yaml's
 //! parser and its messages.
 
+mod cache;
 mod database;
 mod issuer;
 mod mapping;
@@ -18,6 +19,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_yaml::Value;
 
+pub(crate) use cache::{Cache, Class, Coherence};
 pub(crate) use database::{Database, PoolerName};
 pub(crate) use issuer::{AlgorithmName, Claims, Issuer, Key, Source, SourceFields};
 pub(crate) use policy::{IdTypeName, Kind, Policy};
@@ -77,6 +79,12 @@ pub(crate) struct Raw {
     pub(crate) store: Store,
     /// The application's database. Required with `store.postgres`.
     pub(crate) database: Option<Database>,
+    /// What is kept of the database's answers.
+    #[serde(default)]
+    pub(crate) cache: Cache,
+    /// How changes in the database are noticed.
+    #[serde(default)]
+    pub(crate) coherence: Coherence,
     /// Roles, kinds of resource, visibility. Required.
     pub(crate) policy: Policy,
     /// What may be asked, and what must hold; anything else is refused. Order has no meaning. At

@@ -5,6 +5,7 @@
 //! `${ENV}` left, no route without a rule. It does not know what a policy decides, nor whether a
 //! key file holds a usable key: the proxy parses those when it starts and when `check` runs.
 
+mod cache;
 mod database;
 mod issuer;
 mod route;
@@ -18,6 +19,7 @@ use std::time::Duration;
 use http::HeaderName;
 use ipnet::IpNet;
 
+pub use cache::{CacheSettings, ClassSettings, CoherenceSettings};
 pub use database::{DatabaseSettings, Pooler, PostgresSettings, Tls};
 pub use issuer::{
     Algorithm, ClaimSettings, CredentialSource, IssuerSettings, KeySource, RemoteKeyKind,
@@ -47,6 +49,10 @@ pub struct Settings {
     pub issuers: Vec<IssuerSettings>,
     /// Where the facts behind decisions come from.
     pub store: StoreSettings,
+    /// What is kept of the database's answers.
+    pub cache: CacheSettings,
+    /// How changes in the database are noticed.
+    pub coherence: CoherenceSettings,
     /// Roles, kinds of resource, visibility.
     pub policy: PolicySettings,
     /// What may be asked, and what each request means. Order has no meaning.
@@ -134,7 +140,7 @@ pub enum IdType {
 }
 
 /// Roles, kinds and visibility, as names. The policy crate gives them meaning.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct PolicySettings {
     /// How subjects' ids are written.
     pub subject_id: IdType,
@@ -149,7 +155,7 @@ pub struct PolicySettings {
 }
 
 /// A kind of resource.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct KindSettings {
     /// How its ids are written.
     pub id: IdType,

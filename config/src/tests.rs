@@ -3,6 +3,7 @@
 //! Every test changes one piece of the same small configuration. The files below differ in what
 //! they are about: the document, what is kept of it, or the rules of its sections.
 
+mod cache;
 mod database;
 mod document;
 mod kept;

@@ -2,7 +2,7 @@
 //!
 //! Promise: a [`Permit`] exists only for a public or preflight route, for a known and active
 //! subject on an authenticated route, or for a decision of the policy that allows. A store that
-//! cannot answer gives no permit.
+//! cannot answer gives no permit. Nobody is refused on facts older than the request (DESIGN §5, R5).
 
 use std::sync::Arc;
 
@@ -13,8 +13,10 @@ use sidegate_policy::{
 
 use crate::authn::Principal;
 use crate::clock::Clock;
+use crate::coherence::BootTime;
+use crate::facts;
 use crate::route::{Access, Route};
-use crate::store::{Answer, Question, Store, StoreError};
+use crate::store::{Answer, Question, StoreError};
 use crate::target::Target;
 
 /// Leave to forward one request, exactly as it was decided on.
@@ -95,7 +97,7 @@ pub struct Evidence<'a> {
 #[derive(Debug)]
 pub struct Authorizer {
     policy: Arc<Policy>,
-    store: Arc<Store>,
+    facts: Arc<facts::Facts>,
 }
 
 impl Permit {
@@ -128,10 +130,10 @@ impl Permit {
 }
 
 impl Authorizer {
-    /// An authorizer over a policy and the facts of a store.
+    /// An authorizer over a policy and facts.
     #[must_use]
-    pub const fn new(policy: Arc<Policy>, store: Arc<Store>) -> Self {
-        Self { policy, store }
+    pub const fn new(policy: Arc<Policy>, facts: Arc<facts::Facts>) -> Self {
+        Self { policy, facts }
     }
 
     /// The policy.
@@ -159,6 +161,7 @@ impl Authorizer {
     }
 
     /// Decides for a principal. `resource` must be there if, and only if, the route names one.
+    /// `arrived` is when the request came.
     ///
     /// # Errors
     /// When the policy denies, or the store cannot answer.
@@ -167,7 +170,7 @@ impl Authorizer {
         principal: &Arc<Principal>,
         resource: Option<Resource>,
         (route, target): (Arc<Route>, Target),
-        clock: Clock,
+        (clock, arrived): (Clock, BootTime),
         mut see: impl FnMut(Evidence<'_>),
     ) -> Result<Permit, AuthzError> {
         let named = resource
@@ -177,37 +180,47 @@ impl Authorizer {
             subject: &principal.subject,
             resource: named.map(|(kind, id)| (self.policy.kind_name(kind), id)),
         };
-        let answer = self.store.ask(&question).await?;
-        let subject = |answer: &Answer| Subject {
+        let mut sourced = self.facts.ask(&question, arrived).await?;
+        let judge = |answer: &Answer| {
+            // Now, and not when the request came: the keys or the store may have kept it waiting.
+            self.judge(
+                principal,
+                &route.access,
+                resource.as_ref(),
+                answer,
+                clock.now(),
+            )
+        };
+        let mut verdict = judge(&sourced.answer);
+        if verdict.refuses() && !sourced.is_fresh {
+            sourced = self.facts.confirm(&question, arrived).await?;
+            verdict = judge(&sourced.answer);
+        }
+        let answer = &sourced.answer;
+        see(Evidence {
+            answer,
+            checks: verdict.checks(),
+        });
+        let subject = Subject {
             principal: Arc::clone(principal),
             roles: own_roles(principal, answer),
         };
-        let grant = match (&route.access, resource) {
-            (Access::Authenticated { unknown_subject }, None) => {
-                see(Evidence {
-                    answer: &answer,
-                    checks: None,
-                });
-                known(&answer, *unknown_subject).map_err(AuthzError::Denied)?;
-                Grant::Authenticated(subject(&answer))
+        let grant = match (verdict, resource) {
+            (Verdict::Known(known), None) => {
+                known.map_err(AuthzError::Denied)?;
+                Grant::Authenticated(subject)
             }
-            (Access::Resource { .. }, Some(resource)) => {
-                // Now, and not when the request came: the keys or the store may have kept it waiting.
-                let decision = self.decide(principal, &resource, &answer, clock.now());
-                see(Evidence {
-                    answer: &answer,
-                    checks: decision.checks(),
-                });
+            (Verdict::Decided(decision), Some(resource)) => {
                 if decision.effect() == Effect::Deny {
                     return Err(AuthzError::Denied(decision.reason()));
                 }
                 Grant::Decided {
-                    subject: subject(&answer),
+                    subject,
                     resource,
                     decision,
                 }
             }
-            (Access::Public | Access::Authenticated { .. } | Access::Resource { .. }, _) => {
+            (Verdict::Known(_) | Verdict::Decided(_) | Verdict::Mismatch, _) => {
                 return Err(AuthzError::Mismatch);
             }
         };
@@ -216,6 +229,27 @@ impl Authorizer {
             route,
             target,
         })
+    }
+
+    fn judge(
+        &self,
+        principal: &Principal,
+        access: &Access,
+        resource: Option<&Resource>,
+        answer: &Answer,
+        now: UnixMicros,
+    ) -> Verdict {
+        match (access, resource) {
+            (Access::Authenticated { unknown_subject }, None) => {
+                Verdict::Known(known(answer, *unknown_subject))
+            }
+            (Access::Resource { .. }, Some(resource)) => {
+                Verdict::Decided(self.decide(principal, resource, answer, now))
+            }
+            (Access::Public | Access::Authenticated { .. } | Access::Resource { .. }, _) => {
+                Verdict::Mismatch
+            }
+        }
     }
 
     fn decide(
@@ -239,6 +273,33 @@ impl Authorizer {
             membership: answer.membership.as_deref(),
         };
         self.policy.evaluate(&query, &facts)
+    }
+}
+
+/// What rows say about a request.
+enum Verdict {
+    /// On a route that asks for a subject alone: whether it may do anything.
+    Known(Result<(), Reason>),
+    /// The policy's.
+    Decided(Decision),
+    /// The route and the question do not fit.
+    Mismatch,
+}
+
+impl Verdict {
+    fn refuses(&self) -> bool {
+        match self {
+            Self::Known(known) => known.is_err(),
+            Self::Decided(decision) => decision.effect() == Effect::Deny,
+            Self::Mismatch => false,
+        }
+    }
+
+    const fn checks(&self) -> Option<&Checks> {
+        match self {
+            Self::Decided(decision) => decision.checks(),
+            Self::Known(_) | Self::Mismatch => None,
+        }
     }
 }
 

@@ -20,8 +20,10 @@ use tokio::sync::watch;
 use crate::authn::{Authenticator, KeyError, RemoteKeys};
 use crate::authz::Authorizer;
 use crate::clock::Clock;
+use crate::coherence::Coherence;
 use crate::cors::Cors;
 use crate::database::DatabaseError;
+use crate::facts::{Facts, Kept};
 use crate::identity::{AssertionError, Identity, Signer};
 use crate::pipeline::Pipeline;
 use crate::route::{RouteTable, RouteTableError};
@@ -43,6 +45,8 @@ pub struct Generation {
     pub identity: Identity,
     /// Where facts come from.
     pub store: Arc<Store>,
+    /// The same, with what is kept of them.
+    pub facts: Arc<Facts>,
     /// Where requests go.
     pub upstreams: Arc<Upstreams>,
 }
@@ -92,12 +96,13 @@ impl Generation {
             .collect();
         let authenticator = Authenticator::new(&settings, policy.subject_id(), &known)?;
         let store = store(&settings, previous, &policy)?;
+        let facts = facts(&settings, previous, &store);
         let signer = signer(&settings, previous)?;
         let identity = Identity::new(signer, &authenticator, settings.trusted_proxies.clone());
         let pipeline = Pipeline {
             routes,
             authenticator,
-            authorizer: Authorizer::new(policy, Arc::clone(&store)),
+            authorizer: Authorizer::new(policy, Arc::clone(&facts)),
             cors: Cors::new(&settings.cors),
             clock: Clock::System,
             timeout: settings.limits.decision_timeout,
@@ -120,6 +125,7 @@ impl Generation {
             pipeline,
             identity,
             store,
+            facts,
             upstreams,
         })
     }
@@ -211,6 +217,28 @@ fn store(
             }
         }
     }
+}
+
+/// What is kept is good for one store, one policy (which names the types of ids, and what the doctor
+/// measures the database by) and one set of bounds.
+fn facts(settings: &Settings, previous: Option<&Generation>, store: &Arc<Store>) -> Arc<Facts> {
+    let serves = |previous: &&Generation| {
+        Arc::ptr_eq(&previous.store, store)
+            && previous.settings.policy == settings.policy
+            && previous.settings.cache == settings.cache
+            && previous.settings.coherence == settings.coherence
+    };
+    if let Some(previous) = previous.filter(serves) {
+        return Arc::clone(&previous.facts);
+    }
+    let store = Arc::clone(store);
+    Arc::new(match store.postgres() {
+        Some(_) if settings.cache.l1_bytes > 0 => {
+            let coherence = Arc::new(Coherence::new(settings.coherence.slots));
+            Facts::cached(store, Arc::new(Kept::new(&settings.cache, coherence)))
+        }
+        Some(_) | None => Facts::uncached(store),
+    })
 }
 
 fn reads_file(generation: &Generation, path: &Path) -> bool {

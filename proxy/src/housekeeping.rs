@@ -17,7 +17,9 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
 use crate::authn::{FetchError, RemoteKeys, key_client};
-use crate::doctor::Board;
+use crate::clock::Clock;
+use crate::coherence::{FeedSettings, FeedThread};
+use crate::doctor::{Board, Expectations};
 use crate::generation::{Current, Generation};
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
@@ -73,20 +75,23 @@ impl Housekeeping {
         }
     }
 
+    /// Looks after the database, and follows its changes for what is kept of it.
     async fn tend_database(&self) {
         let mut changes = self.current.changes();
         loop {
-            let store = Arc::clone(&self.current.load().store);
+            let generation = self.current.load();
+            let facts = Arc::clone(&generation.facts);
             let work = async {
-                match store.postgres() {
+                let _feed = follow(&generation);
+                match generation.store.postgres() {
                     Some(store) => store.tend().await,
                     None => std::future::pending().await,
                 }
             };
-            // Another generation with the same store disturbs nothing.
+            // Another generation with the same facts disturbs nothing.
             let replaced = async {
                 while changes.changed().await.is_ok()
-                    && Arc::ptr_eq(&self.current.load().store, &store)
+                    && Arc::ptr_eq(&self.current.load().facts, &facts)
                 {}
             };
             tokio::select! {
@@ -201,6 +206,24 @@ impl Housekeeping {
             }
         }
     }
+}
+
+/// The feed of a generation that keeps anything. Without one nothing is answered from memory.
+fn follow(generation: &Generation) -> Option<FeedThread> {
+    let kept = generation.facts.kept()?;
+    let StoreSettings::Postgres(store) = &generation.settings.store else {
+        return None;
+    };
+    let settings = FeedSettings {
+        expectations: Expectations::new(&generation.settings.policy, store, Clock::System),
+        store: store.clone(),
+        interval: generation.settings.coherence.poll_interval,
+    };
+    FeedThread::start(Arc::clone(kept.coherence()), settings)
+        .inspect_err(
+            |error| tracing::error!(%error, "the change feed cannot be started: caching stays off"),
+        )
+        .ok()
 }
 
 fn report_fetch(metrics: &Metrics, fetched: Result<usize, &FetchError>) {

@@ -5,9 +5,9 @@
 //! not answer; the state of the configuration, the directory and fetched keys. The database counts
 //! for itself (`database`), because its counters begin when it does.
 
+use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
-use crate::database::Database;
 use crate::doctor::Severity;
 use crate::outcome::Code;
 
@@ -121,11 +121,11 @@ impl Metrics {
         }
     }
 
-    /// The text exposition format, with the pools of the database as they are now, if there is one.
+    /// The text exposition format, with what others have gathered: the pools, what is kept.
     #[must_use]
-    pub fn text(&self, database: Option<&Database>) -> String {
+    pub fn text(&self, further: Vec<MetricFamily>) -> String {
         let mut families = self.registry.gather();
-        families.extend(database.into_iter().flat_map(Database::gather));
+        families.extend(further);
         TextEncoder::new()
             .encode_to_string(&families)
             .unwrap_or_default()

@@ -18,6 +18,7 @@ use crate::authn::{Authenticator, Principal};
 use crate::authz::{Authorizer, Evidence, Resource};
 use crate::clearance::Clearance;
 use crate::clock::Clock;
+use crate::coherence::BootTime;
 use crate::cors::{Cors, Preflight};
 use crate::head::Head;
 use crate::rejection::Rejection;
@@ -117,6 +118,7 @@ impl Pipeline {
         credential: &Credential,
         mut see: impl FnMut(Sight<'_>) + Send,
     ) -> Result<Clearance, Rejection> {
+        let arrived = BootTime::now();
         let head = Head::new(method, target, headers)?;
         let target = Target::parse(head.target())?;
         see(Sight::Target(&target));
@@ -145,9 +147,13 @@ impl Pipeline {
         }
         let hidden = route.hide_denied;
         self.authorizer
-            .authorize(&principal, resource, (route, target), self.clock, |seen| {
-                see(Sight::Evidence(seen))
-            })
+            .authorize(
+                &principal,
+                resource,
+                (route, target),
+                (self.clock, arrived),
+                |seen| see(Sight::Evidence(seen)),
+            )
             .await
             .map(Clearance::Permit)
             .map_err(|error| Rejection::from_authz(error, hidden))

@@ -25,8 +25,12 @@ use pingora::server::ShutdownWatch;
 use pingora::services::background::BackgroundService;
 use serde_json::json;
 
+use crate::cache;
+use crate::coherence::BootTime;
+use crate::database::Database;
 use crate::doctor::{Board, Severity};
 use crate::explain::{self, Request};
+use crate::facts::Facts;
 use crate::generation::Current;
 use crate::listener::Bound;
 use crate::metrics::Metrics;
@@ -151,6 +155,7 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
         notes.extend(database_note(store).map(str::to_owned));
         ready &= shared.board.count(Severity::Broken) == 0;
         notes.extend(shared.board.notes());
+        notes.extend(caching_note(&current.facts).map(str::to_owned));
     }
     let directory = directory_problem(&current.store);
     // Without the reasons: this is open to everybody, and they may hold data. The log has them.
@@ -179,6 +184,18 @@ fn database_note(store: &PostgresStore) -> Option<&'static str> {
     }
 }
 
+/// Without the reasons, which may name tables: `/config` has them.
+fn caching_note(facts: &Facts) -> Option<&'static str> {
+    let coherence = facts.kept()?.coherence();
+    match coherence.read() {
+        None => Some("caching is off: every decision asks the database"),
+        Some(reading) if !reading.is_live(BootTime::now()) => {
+            Some("the change feed is late: every decision asks the database")
+        }
+        Some(_) => None,
+    }
+}
+
 fn directory_problem(store: &Store) -> Option<String> {
     match store {
         Store::File(store) => store.problem(),
@@ -198,6 +215,7 @@ async fn config(State(shared): State<Arc<Shared>>) -> Response {
         "directory_problem": directory_problem(&current.store),
         "database_problem": current.store.postgres().and_then(database_note),
         "database_findings": shared.board.findings(),
+        "caching_off_because": current.facts.kept().map(|kept| kept.coherence().closed_because()),
         "key_problems": current.remote_keys().filter_map(|keys| keys.problem()).collect::<Vec<_>>(),
         "insecure": current.settings.insecure,
         "notes": current.notes(),
@@ -213,7 +231,16 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     )];
     let current = shared.current.load();
     let database = current.store.postgres().map(PostgresStore::database);
-    (content_type, shared.metrics.text(database)).into_response()
+    let mut further = database.map(Database::gather).unwrap_or_default();
+    // Two metrics with one name, which a test rules out, are no reason to keep back the others.
+    further.extend(
+        current
+            .facts
+            .kept()
+            .and_then(|kept| cache::gather(kept).ok())
+            .unwrap_or_default(),
+    );
+    (content_type, shared.metrics.text(further)).into_response()
 }
 
 async fn jwks(State(shared): State<Arc<Shared>>) -> Response {

@@ -165,7 +165,10 @@ impl Database {
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             rounds.tick().await;
-            let tended = join_all(self.pools.iter().map(|(_, pool)| pool.tend())).await;
+            // The change feed opens its two itself: it waits for no pool.
+            let pools = self.pools.iter();
+            let pools = pools.filter(|(purpose, _)| *purpose != Purpose::ChangeFeed);
+            let tended = join_all(pools.map(|(_, pool)| pool.tend())).await;
             match tended.into_iter().find_map(Result::err) {
                 Some(error) => self.opening.failed(&error.to_string()),
                 None => self.opening.worked(),

@@ -21,6 +21,8 @@ use super::{Headers, Identity, IdentityError, Signer};
 use crate::authn::{Authenticator, Principal, SubjectType};
 use crate::authz::{Authorizer, Resource};
 use crate::clearance::Clearance;
+use crate::coherence::BootTime;
+use crate::facts::Facts;
 use crate::route::RouteTable;
 use crate::store::{FileStore, Store};
 use crate::target::Target;
@@ -80,7 +82,10 @@ impl World {
         Self {
             routes: RouteTable::compile(&settings.routes, &policy).unwrap(),
             identity: Identity::new(signer, &authenticator, settings.trusted_proxies),
-            authorizer: Authorizer::new(Arc::clone(&policy), Arc::new(store)),
+            authorizer: Authorizer::new(
+                Arc::clone(&policy),
+                Arc::new(Facts::uncached(Arc::new(store))),
+            ),
             policy,
         }
     }
@@ -109,7 +114,7 @@ impl World {
                 principal,
                 resource,
                 place,
-                crate::clock::Clock::Fixed(at(NOW)),
+                (crate::clock::Clock::Fixed(at(NOW)), BootTime::now()),
                 |_| {},
             )
             .now_or_never()

@@ -15,6 +15,7 @@ use sidegate_policy::{Document, KindDocument, Policy, Reason};
 use super::*;
 use crate::authn::{AuthnError, CredentialError, TokenError};
 use crate::authz::Grant;
+use crate::facts::Facts;
 use crate::outcome::Code;
 use crate::store::{Fault, FileStore, Store, StoreError};
 
@@ -82,7 +83,7 @@ fn pipeline_over(store: Option<Fault>) -> Pipeline {
     Pipeline {
         routes: RouteTable::compile(&settings.routes, &policy).unwrap(),
         authenticator: Authenticator::new(&settings, policy.subject_id(), &[]).unwrap(),
-        authorizer: Authorizer::new(policy, Arc::new(store)),
+        authorizer: Authorizer::new(policy, Arc::new(Facts::uncached(Arc::new(store)))),
         cors: Cors::new(&settings.cors),
         clock: Clock::Fixed(UnixMicros(NOW * 1_000_000)),
         timeout: Duration::from_secs(2),

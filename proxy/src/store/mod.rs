@@ -9,7 +9,7 @@ mod postgres;
 
 pub use directory::{Directory, DirectoryError};
 pub use file::{Change, FileError, FileStore, Watch};
-pub use postgres::PostgresStore;
+pub use postgres::{PostgresStore, Trust};
 
 use std::sync::Arc;
 
@@ -121,7 +121,7 @@ impl Store {
     pub async fn ask(&self, question: &Question<'_>) -> Result<Answer, StoreError> {
         match self {
             Self::File(store) => Ok(store.directory().answer(question)),
-            Self::Postgres(store) => store.ask(question).await,
+            Self::Postgres(store) => store.ask(question, None).await,
             #[cfg(test)]
             Self::Faulty(Fault::Error) => Err(StoreError::Unavailable),
             #[cfg(test)]

@@ -11,6 +11,7 @@
 
 mod admin;
 mod balancers;
+mod caching;
 mod cli;
 mod conformance;
 mod database;

@@ -30,7 +30,7 @@ use health::Health;
 use statement::Statements;
 use trouble::{Trouble, ending};
 
-use super::{Answer, Question, StoreError};
+use super::{Answer, Origin, Question, StoreError};
 use crate::database::{Database, DatabaseError, Ending, Purpose};
 
 /// The store.
@@ -42,9 +42,13 @@ pub struct PostgresStore {
     health: Health,
 }
 
+/// Whether an answer may be used, by where it was read.
+pub type Trust<'t> = &'t (dyn Fn(&Origin) -> bool + Sync);
+
 /// A statement and its parameters: the subject, and of a resource its kind and id.
 #[derive(Clone, Copy)]
 struct Asked<'q> {
+    trust: Option<Trust<'q>>,
     statement: &'q str,
     subject: Option<&'q str>,
     resource: Option<(Option<&'q str>, Option<&'q str>)>,
@@ -98,14 +102,22 @@ impl PostgresStore {
         tokio::join!(self.database.maintain(), upkeep::run(self));
     }
 
-    /// Answers a question.
+    /// Answers a question. An answer that `trust` refuses is thrown away with its connection, and asked
+    /// for once more on another one.
     ///
     /// # Errors
     /// When there is no whole answer in time.
-    pub async fn ask(&self, question: &Question<'_>) -> Result<Answer, StoreError> {
+    pub async fn ask(
+        &self,
+        question: &Question<'_>,
+        trust: Option<Trust<'_>>,
+    ) -> Result<Answer, StoreError> {
         let subject = Some(question.subject.as_str());
         let (purpose, asked) = match question.resource {
-            None => (Purpose::Authentication, self.about_subject(subject)),
+            None => {
+                let asked = self.about_subject(subject);
+                (Purpose::Authentication, Asked { trust, ..asked })
+            }
             Some((kind, id)) => {
                 let id_type = self
                     .policy
@@ -115,6 +127,7 @@ impl PostgresStore {
                 // The policy made the question; a kind that it does not know has no statement.
                 let statement = statement.ok_or(StoreError::Malformed)?;
                 let asked = Asked {
+                    trust,
                     statement,
                     subject,
                     resource: Some((Some(kind), Some(id.as_str()))),
@@ -135,6 +148,7 @@ impl PostgresStore {
             .saturating_add(settings.query_timeout);
         for statement in self.statements.about_resources() {
             let asked = Asked {
+                trust: None,
                 statement,
                 subject: None,
                 resource: Some((None, None)),
@@ -147,6 +161,7 @@ impl PostgresStore {
 
     fn about_subject<'q>(&'q self, subject: Option<&'q str>) -> Asked<'q> {
         Asked {
+            trust: None,
             statement: self.statements.subject(),
             subject,
             resource: None,
@@ -191,10 +206,7 @@ impl PostgresStore {
         let lease = self.database.acquire(purpose).await?;
         let rows = rows(&lease, self.database.may_prepare(purpose), asked).await;
         let rows = match rows {
-            Ok(rows) => {
-                lease.finish();
-                rows
-            }
+            Ok(rows) => rows,
             Err(error) => {
                 let trouble = Trouble::of_statement(&error);
                 if trouble.keep {
@@ -207,6 +219,14 @@ impl PostgresStore {
             Some(_) => answer::about_resource(&rows, self.policy.subject_id()),
             None => answer::about_subject(&rows),
         };
+        let origin = answer.as_ref().ok().and_then(|it| it.origin.as_ref());
+        if let (Some(trust), Some(origin)) = (asked.trust, origin)
+            && !trust(origin)
+        {
+            // The connection leads to another database than the change feed's: it is closed.
+            return Err(Trouble::foreign());
+        }
+        lease.finish();
         Ok(answer?)
     }
 }
@@ -217,6 +237,7 @@ async fn rows(
     asked: Asked<'_>,
 ) -> Result<Vec<Row>, tokio_postgres::Error> {
     let Asked {
+        trust: _,
         statement,
         subject,
         resource,

@@ -34,6 +34,17 @@ impl Trouble {
         }
     }
 
+    /// The answer is of another life of the database than the one whose changes are followed
+    /// (DESIGN §5, R4).
+    pub(super) fn foreign() -> Self {
+        Self {
+            error: StoreError::Unavailable,
+            detail: "this connection leads to another database than the change feed's".to_owned(),
+            again: true,
+            keep: false,
+        }
+    }
+
     /// From an error of a statement.
     pub(super) fn of_statement(error: &tokio_postgres::Error) -> Self {
         let detail = describe(error);

@@ -86,7 +86,7 @@ pub(super) async fn ask(
         subject: &subject,
         resource: id.as_ref().map(|(kind, id)| (*kind, id)),
     };
-    store.ask(&question).await
+    store.ask(&question, None).await
 }
 
 pub(super) async fn eventually(what: &str, mut done: impl AsyncFnMut() -> bool) {

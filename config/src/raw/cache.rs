@@ -1,0 +1,67 @@
+//! The caches and what keeps them true, as they are written.
+//!
+//! Promise: each key with its bounds and its default in its description. It does not know how the
+//! parts of the memory add up: `parse` does.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::mapping::only_mapping;
+use super::scalar::{DurationText, Lenient};
+
+only_mapping!(Cache, Classes, Class, Coherence);
+
+/// What is kept of the database's answers. Without use with `store.file`, which is in memory.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, remote = "Self")]
+pub(crate) struct Cache {
+    /// Memory for rows in this process, 1 to 65536 MiB; 0 keeps none. Default: 200.
+    pub(crate) l1_size_mb: Option<Lenient<usize>>,
+    /// The kinds of row.
+    #[serde(default)]
+    pub(crate) classes: Classes,
+    /// How long it is kept that there is no such membership or project, 0s to 60s; 0s keeps none.
+    /// That there is no such subject or resource is never kept. Default: 5s.
+    pub(crate) negative_ttl: Option<DurationText>,
+}
+
+/// The kinds of row that are kept.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, remote = "Self")]
+pub(crate) struct Classes {
+    /// Subjects. Default: 300s, 25 parts.
+    #[serde(default)]
+    pub(crate) user_auth: Class,
+    /// Resources: owner, project, team, status. Default: 600s, 40 parts.
+    #[serde(default)]
+    pub(crate) direct_ownership: Class,
+    /// Memberships. Default: 300s, 20 parts.
+    #[serde(default)]
+    pub(crate) team_access: Class,
+    /// Projects: team, visibility. Default: 900s, 15 parts.
+    #[serde(default)]
+    pub(crate) project_visibility: Class,
+}
+
+/// One kind of row.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, remote = "Self")]
+pub(crate) struct Class {
+    /// The longest that a row is kept after it was read, 1s to 1h. A change ends it at once.
+    /// Default: the class's own.
+    pub(crate) ttl: Option<DurationText>,
+    /// Its part of the memory, 1 to 1000; what counts is the relation to the other classes' parts.
+    /// Default: the class's own.
+    pub(crate) share: Option<Lenient<usize>>,
+}
+
+/// How changes in the database are noticed. Without use with `store.file`.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, remote = "Self")]
+pub(crate) struct Coherence {
+    /// How often the change log is read, 5ms to 250ms. Default: 50ms.
+    pub(crate) poll_interval: Option<DurationText>,
+    /// Size of the table that says what has changed, a power of two, 1024 to 16777216; 16 bytes
+    /// each. In a small one more rows are given up with those that changed. Default: 1048576.
+    pub(crate) slots: Option<Lenient<usize>>,
+}

@@ -1,0 +1,115 @@
+//! What is kept, as metrics.
+//!
+//! Promise: read when somebody scrapes, and never on a request's way; every label is of a closed list.
+//! Counts are of the caches that there are now: a new policy begins anew.
+
+use prometheus::proto::MetricFamily;
+use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
+
+use crate::coherence::BootTime;
+use crate::facts::Kept;
+
+/// Every metric of what is kept.
+///
+/// # Errors
+/// When two have one name, which a test rules out.
+pub fn gather(kept: &Kept) -> Result<Vec<MetricFamily>, prometheus::Error> {
+    let registry = Registry::new();
+    rows(&registry, kept)?;
+    questions(&registry, kept)?;
+    let reading = kept.coherence().read();
+    let plain = |name, help, value: i64| -> Result<(), prometheus::Error> {
+        let gauge = IntGauge::new(name, help)?;
+        gauge.set(value);
+        registry.register(Box::new(gauge))
+    };
+    plain(
+        "sidegate_cache_open",
+        "1 while answers may come from memory",
+        i64::from(reading.is_some()),
+    )?;
+    let age = reading.map_or(0, |reading| reading.age(BootTime::now()).as_millis());
+    plain(
+        "sidegate_lease_age_milliseconds",
+        "How old the last poll of the change log is that was applied; above 1000 nothing comes from memory",
+        i64::try_from(age).unwrap_or(i64::MAX),
+    )?;
+    Ok(registry.gather())
+}
+
+fn rows(registry: &Registry, kept: &Kept) -> Result<(), prometheus::Error> {
+    let state = ["class", "state"];
+    let entries = vector(
+        registry,
+        "sidegate_l1_entries",
+        "Rows in memory",
+        &["class"],
+    )?;
+    let bytes = vector(
+        registry,
+        "sidegate_l1_bytes",
+        "What they weigh, and may weigh",
+        &state,
+    )?;
+    let looked = ["class", "result"];
+    let lookups = vector(
+        registry,
+        "sidegate_l1_lookups",
+        "Look-ups of rows in memory",
+        &looked,
+    )?;
+    let stats = kept.l1().stats();
+    for (class, stats) in [
+        ("user_auth", stats.user_auth),
+        ("direct_ownership", stats.direct_ownership),
+        ("team_access", stats.team_access),
+        ("project_visibility", stats.project_visibility),
+    ] {
+        set(&entries, &[class], stats.entries);
+        set(&bytes, &[class, "used"], stats.bytes);
+        set(&bytes, &[class, "limit"], stats.capacity);
+        set(&lookups, &[class, "hit"], stats.hits);
+        set(&lookups, &[class, "absent"], stats.absent);
+        set(&lookups, &[class, "expired"], stats.expired);
+        set(&lookups, &[class, "touched"], stats.touched);
+    }
+    Ok(())
+}
+
+fn questions(registry: &Registry, kept: &Kept) -> Result<(), prometheus::Error> {
+    let tier = vector(
+        registry,
+        "sidegate_answers",
+        "Questions of decisions, by where their rows came from",
+        &["tier"],
+    )?;
+    let (memory, store) = kept.answered();
+    set(&tier, &["l1"], memory);
+    set(&tier, &["store"], store);
+    let flights = vector(
+        registry,
+        "sidegate_flights",
+        "Questions to the store: queries that were sent, and askers who joined one",
+        &["role"],
+    )?;
+    let (started, joined) = kept.queries();
+    set(&flights, &["started"], started);
+    set(&flights, &["joined"], joined);
+    Ok(())
+}
+
+fn vector(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, prometheus::Error> {
+    let vector = IntGaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(vector.clone()))?;
+    Ok(vector)
+}
+
+fn set(vector: &IntGaugeVec, labels: &[&str], value: u64) {
+    let value = i64::try_from(value).unwrap_or(i64::MAX);
+    vector.with_label_values(labels).set(value);
+}

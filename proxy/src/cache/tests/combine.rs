@@ -1,0 +1,80 @@
+//! Rows of different statements are combined when a poll that began after the last of them was read
+//! has been applied, and not before.
+
+use std::time::Duration;
+
+use super::{Asked, World, about, full, resource, settings};
+use crate::store::Answer;
+
+/// Alice's subject row and Bob's resource row, read by two statements. No team, no project.
+fn two_statements(world: &World) {
+    for (subject, document) in [("alice", "1"), ("bob", "2")] {
+        let answer = Answer {
+            resource: Some(resource(None, None)),
+            project: None,
+            membership: None,
+            ..full()
+        };
+        world.keep(&about(subject, document), &answer);
+    }
+}
+
+#[test]
+fn rows_of_one_statement_need_no_poll() {
+    let world = World::new();
+    two_statements(&world);
+    assert!(world.answer(&about("alice", "1")).is_some());
+    assert!(world.answer(&about("bob", "2")).is_some());
+    assert_eq!(world.l1.stats().apart, 0);
+}
+
+#[test]
+fn rows_of_two_statements_need_a_later_poll() {
+    let world = World::new();
+    two_statements(&world);
+    let mixed = about("alice", "2");
+    assert_eq!(world.answer(&mixed), None);
+    assert_eq!(world.l1.stats().apart, 1);
+    world.tell(&[]);
+    assert!(world.answer(&mixed).is_some());
+    assert_eq!(world.l1.stats().apart, 1);
+}
+
+/// With absences not kept, a statement that misses one row leaves the older row where it is.
+fn beside_an_older_row(asked: &Asked, older: &Asked, row: &Answer, without: &Answer) {
+    let mut settings = settings();
+    settings.negative_ttl = Duration::ZERO;
+    let world = World::with(&settings);
+    world.keep(older, row);
+    world.keep(asked, without);
+    assert_eq!(world.answer(asked), None);
+    assert_eq!(world.l1.stats().apart, 1);
+    world.tell(&[]);
+    assert!(world.answer(asked).is_some());
+}
+
+#[test]
+fn a_membership_is_held_to_it() {
+    let without = Answer {
+        membership: None,
+        ..full()
+    };
+    let elsewhere = Answer {
+        resource: Some(resource(None, Some("t"))),
+        project: None,
+        ..full()
+    };
+    let (asked, older) = (about("alice", "1"), about("alice", "2"));
+    beside_an_older_row(&asked, &older, &elsewhere, &without);
+}
+
+#[test]
+fn a_project_is_held_to_it() {
+    let without = Answer {
+        resource: Some(resource(Some("p"), Some("t"))),
+        project: None,
+        ..full()
+    };
+    let (asked, older) = (about("alice", "1"), about("bob", "2"));
+    beside_an_older_row(&asked, &older, &full(), &without);
+}

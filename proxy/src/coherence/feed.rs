@@ -1,0 +1,286 @@
+//! What the answer of a poll means: pure, no clock, no connection (DESIGN §5).
+//!
+//! Promise: what was not visible to the snapshot that was applied last is touched before anything later
+//! is published; an answer to an older question than the last one that was applied changes nothing; in
+//! doubt everything counts as changed.
+//!
+//! [`Feed::decide`] changes nothing: it says what is to be done, and the feed that there is when all of it
+//! is done. Whoever is interrupted on the way asks again from the same snapshot, and touching twice does
+//! no harm.
+
+use std::sync::Arc;
+
+#[cfg(feature = "fault-injection")]
+use super::fault::{Faults, Rule};
+use super::gate::{Gate, Pass, Verdict};
+use super::poll::{Answer, Changes};
+use super::snapshot::Snapshot;
+use super::{BootTime, Coherence};
+use crate::store::History;
+
+/// The state between two polls.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Feed {
+    life: Option<Life>,
+    /// The number of the last poll whose answer counted.
+    applied: u64,
+    gate: Gate,
+    #[cfg(feature = "fault-injection")]
+    faults: Faults,
+}
+
+/// The life of the database that is followed.
+#[derive(Debug, Clone)]
+struct Life {
+    history: Arc<History>,
+    /// What was seen when the last answer was applied.
+    snapshot: Arc<Snapshot>,
+}
+
+/// A poll that was sent.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    /// Above that of every poll and flush before it.
+    pub(super) number: u64,
+    /// The clock before it was sent.
+    pub(super) start: BootTime,
+    /// It asks for what this did not see; `None`: for nothing, only where to begin.
+    pub(super) cursor: Option<Arc<Snapshot>>,
+}
+
+/// One thing to do. They are to be done in the order given, and before the next poll is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing may be cached, for these reasons.
+    Close(Vec<String>),
+    /// Everything may have changed, by transactions up to this one.
+    Flush(u64),
+    /// This life of the database is followed from now on.
+    Follow(Arc<History>),
+    /// These tags were changed by these transactions.
+    Touch(Vec<(u64, Vec<String>)>),
+    /// The poll is applied; always the last one.
+    Publish,
+    /// An examination is to begin; one that goes on counts no longer.
+    Examine,
+    /// The life of the database is to be given an id.
+    BeginIncarnation,
+}
+
+/// What to do, and what is then.
+#[derive(Debug)]
+pub(super) struct Decision {
+    pub(super) effects: Vec<Effect>,
+    pub(super) feed: Feed,
+}
+
+impl Feed {
+    /// Rules to go without.
+    #[cfg(feature = "fault-injection")]
+    pub(super) fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
+    }
+
+    /// A poll to send.
+    pub(super) fn ask(&self, number: u64, start: BootTime) -> Asked {
+        Asked {
+            number,
+            start,
+            cursor: self.life.as_ref().map(|life| Arc::clone(&life.snapshot)),
+        }
+    }
+
+    /// What an answer means.
+    pub(super) fn decide(&self, asked: &Asked, answer: Answer) -> Decision {
+        let mut feed = self.clone();
+        // One that was given up on and repeated, or that was asked before a flush began anew: what it
+        // tells is about another snapshot than the one that was applied last.
+        let cursor = self.life.as_ref().map(|life| &life.snapshot);
+        if asked.number <= self.applied || asked.cursor.as_ref() != cursor {
+            return Decision {
+                effects: Vec::new(),
+                feed,
+            };
+        }
+        feed.applied = asked.number;
+        let effects = match &self.life {
+            Some(life) if self.continues(life, &answer) => {
+                let (life, mut effects) = self.goes_on(life, &answer);
+                feed.life = Some(life);
+                effects.append(&mut feed.pass(asked.number, &answer));
+                if let Changes::Told(told) = answer.changes
+                    && !told.is_empty()
+                {
+                    // Before it is published.
+                    effects.insert(0, Effect::Touch(told));
+                }
+                effects
+            }
+            Some(_) | None => feed.take_up(answer),
+        };
+        Decision { effects, feed }
+    }
+
+    /// What an examination means that began after the last [`Effect::Examine`]; `last` is the number of
+    /// the last poll that has started. The reasons against caching, or why it could not be made.
+    pub(super) fn examined(&self, last: u64, found: Result<Vec<String>, String>) -> Decision {
+        let mut feed = self.clone();
+        let passed = found.as_ref().ok().map(Vec::is_empty);
+        let reasons = found.unwrap_or_else(|why| vec![why]);
+        let effects = match feed.gate.examined(last, passed) {
+            Verdict::Unchanged => Vec::new(),
+            Verdict::Shut => vec![Effect::Close(reasons)],
+            Verdict::Shutting => {
+                let seen = self.life.as_ref().map(|life| before(&life.snapshot));
+                vec![
+                    Effect::Close(reasons),
+                    Effect::Flush(seen.unwrap_or_default()),
+                ]
+            }
+        };
+        Decision { effects, feed }
+    }
+
+    /// Whether an answer is of the same life, and later (R4).
+    fn continues(&self, life: &Life, answer: &Answer) -> bool {
+        #[cfg(feature = "fault-injection")]
+        if self.faults.without(Rule::History) || self.faults.without(Rule::Cursor) {
+            return true;
+        }
+        answer.history == *life.history && answer.snapshot.follows(&life.snapshot)
+    }
+
+    /// The same life goes on.
+    fn goes_on(&self, life: &Life, answer: &Answer) -> (Life, Vec<Effect>) {
+        let untold = match answer.changes {
+            // What this poll cannot tell any more: rows below the floor may be gone, and those from the
+            // former snapshot's xmin on may not have been visible to it (R4).
+            Changes::Told(_) => answer.floor > life.snapshot.xmin(),
+            Changes::TooMany => true,
+        };
+        let effects = if untold {
+            vec![Effect::Flush(before(&answer.snapshot))]
+        } else {
+            Vec::new()
+        };
+        let snapshot = answer.snapshot.clone();
+        #[cfg(feature = "fault-injection")]
+        let snapshot = self.by_last_xid(life, answer).unwrap_or(snapshot);
+        let life = Life {
+            history: Arc::clone(&life.history),
+            snapshot: Arc::new(snapshot),
+        };
+        (life, effects)
+    }
+
+    /// With the fault of a cursor by transaction id: from the highest that was told of.
+    #[cfg(feature = "fault-injection")]
+    fn by_last_xid(&self, life: &Life, answer: &Answer) -> Option<Snapshot> {
+        let Changes::Told(told) = &answer.changes else {
+            return None;
+        };
+        let last = told.iter().map(|(xid, _)| xid.saturating_add(1)).max();
+        let from = last.unwrap_or_default().max(life.snapshot.xmax());
+        self.faults
+            .without(Rule::Cursor)
+            .then(|| Snapshot::below(from))
+    }
+
+    fn pass(&mut self, number: u64, answer: &Answer) -> Vec<Effect> {
+        #[cfg(feature = "fault-injection")]
+        if self.faults.without(Rule::Fingerprint) {
+            return vec![Effect::Publish];
+        }
+        match self.gate.polled(number, &answer.fingerprint) {
+            Pass::Open => vec![Effect::Publish],
+            Pass::Shut => Vec::new(),
+            Pass::Changed => vec![
+                closed("tables, triggers or views have changed: they are being examined"),
+                Effect::Flush(before(&answer.snapshot)),
+                Effect::Examine,
+            ],
+        }
+    }
+
+    /// Another life begins, or the first one: what was known before means nothing, and nothing is cached
+    /// until it is examined. Numbers of transactions may be given again in it, and so fingerprints may.
+    fn take_up(&mut self, answer: Answer) -> Vec<Effect> {
+        let flush = Effect::Flush(before(&answer.snapshot));
+        if answer.history.incarnation.is_none() {
+            self.life = None;
+            return vec![
+                closed("the database begins a new life"),
+                flush,
+                Effect::BeginIncarnation,
+            ];
+        }
+        let history = Arc::new(answer.history);
+        self.life = Some(Life {
+            history: Arc::clone(&history),
+            snapshot: Arc::new(answer.snapshot),
+        });
+        self.gate = Gate::examining(answer.fingerprint);
+        vec![
+            closed("the database is being examined"),
+            flush,
+            Effect::Follow(history),
+            Effect::Examine,
+        ]
+    }
+}
+
+/// What effects ask for that is not done by touching.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Wanted {
+    pub(super) examination: bool,
+    pub(super) incarnation: bool,
+}
+
+/// Does what a decision about a poll says, in its order.
+///
+/// R1: all touches are stored before the lease is, and the lease with release: whoever acquires it sees
+/// them all. Nothing here waits, so there is no half of it that lasts; a reader in between sees an old
+/// lease and some of the touches, which take away and give nothing.
+pub(super) fn carry_out(coherence: &Coherence, asked: &Asked, effects: Vec<Effect>) -> Wanted {
+    let (number, mut wanted) = (asked.number, Wanted::default());
+    for effect in effects {
+        match effect {
+            Effect::Close(reasons) => {
+                // A life that cannot be begun closes with every poll.
+                if coherence.closed_because() != reasons {
+                    tracing::warn!(?reasons, "nothing is cached");
+                }
+                coherence.close(reasons);
+            }
+            Effect::Flush(xid) => coherence.flush_up_to(xid, number),
+            Effect::Follow(history) => coherence.follow(history),
+            Effect::Touch(changes) => {
+                for (xid, tags) in changes {
+                    for tag in tags {
+                        coherence.touch(&tag, xid, number);
+                    }
+                }
+            }
+            Effect::Publish => {
+                if coherence.publish(number, asked.start) {
+                    tracing::info!("changes show: answers may be cached");
+                }
+            }
+            Effect::Examine => wanted.examination = true,
+            Effect::BeginIncarnation => wanted.incarnation = true,
+        }
+    }
+    wanted
+}
+
+/// The last transaction that a snapshot may know of.
+fn before(snapshot: &Snapshot) -> u64 {
+    snapshot.xmax().saturating_sub(1)
+}
+
+fn closed(reason: &str) -> Effect {
+    Effect::Close(vec![reason.to_owned()])
+}
+
+#[cfg(test)]
+mod tests;

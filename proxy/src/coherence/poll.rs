@@ -1,0 +1,118 @@
+//! What the database is asked again and again, and its answer.
+//!
+//! Promise: an answer is whole and understood, or there is none. One statement without parameters of a
+//! session, so that it passes any pooler.
+
+use std::fmt::Write as _;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
+
+use super::snapshot::{NoSnapshot, Snapshot, number};
+use super::tag::EVERYTHING;
+use crate::store::History;
+
+/// The statement. Both parameters are text.
+pub(super) const POLL: &str = include_str!("poll.sql");
+/// Gives a life of the database its id.
+pub(super) const BEGIN_INCARNATION: &str = "select sidegate.begin_incarnation()::text";
+/// The most rows of the log that are told one by one. More, and everything counts as changed: after a
+/// long silence reading them all would take longer than reading what is asked for anew.
+pub(super) const MOST_ROWS: usize = 10_000;
+
+/// What one poll saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Answer {
+    /// Which transactions it saw.
+    pub(super) snapshot: Snapshot,
+    /// Which life of the database it is.
+    pub(super) history: History,
+    /// Rows of the log below this may be gone.
+    pub(super) floor: u64,
+    /// Of what makes changes show in the log.
+    pub(super) fingerprint: Box<str>,
+    /// What the snapshot before did not see.
+    pub(super) changes: Changes,
+}
+
+/// Rows of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Changes {
+    /// These, each by one transaction.
+    Told(Vec<(u64, Vec<String>)>),
+    /// More than [`MOST_ROWS`].
+    TooMany,
+}
+
+/// Why an answer cannot be understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Malformed {
+    /// A column has no value, or one that means nothing.
+    #[error("{0} cannot be understood")]
+    Column(&'static str),
+    /// There is no row.
+    #[error("no row")]
+    Empty,
+}
+
+/// The parameters that ask for what a snapshot did not see: what was in progress in it, and what began
+/// after it. There are no others, and the order of commits plays no part.
+pub(super) fn parameters(cursor: Option<&Snapshot>) -> (Option<String>, Option<String>) {
+    let Some(cursor) = cursor else {
+        return (None, None);
+    };
+    let mut listed = String::from("{");
+    for xid in cursor.in_progress() {
+        let comma = if listed.len() > 1 { "," } else { "" };
+        // Writing to a String cannot fail.
+        let _ = write!(listed, "{comma}{xid}");
+    }
+    listed.push('}');
+    (Some(cursor.xmax().to_string()), Some(listed))
+}
+
+/// Reads the rows of an answer.
+pub(super) fn read(rows: &[Row]) -> Result<Answer, Malformed> {
+    let first = rows.first().ok_or(Malformed::Empty)?;
+    let text = |at, name| value::<&str>(first, at, name);
+    let floor = number(text(4, "floor")?).map_err(|NoSnapshot| Malformed::Column("floor"))?;
+    let snapshot = text(0, "snapshot")?
+        .parse()
+        .map_err(|NoSnapshot| Malformed::Column("snapshot"))?;
+    Ok(Answer {
+        snapshot,
+        history: History {
+            system: text(1, "system")?.into(),
+            timeline: text(2, "timeline")?.into(),
+            incarnation: value::<Option<&str>>(first, 3, "incarnation")?.map(Box::from),
+        },
+        floor,
+        fingerprint: text(5, "fingerprint")?.into(),
+        changes: changes(rows)?,
+    })
+}
+
+fn changes(rows: &[Row]) -> Result<Changes, Malformed> {
+    if rows.len() > MOST_ROWS {
+        return Ok(Changes::TooMany);
+    }
+    let mut told = Vec::new();
+    for row in rows {
+        let Some(xid) = value::<Option<&str>>(row, 6, "xid")? else {
+            continue;
+        };
+        let xid = number(xid).map_err(|NoSnapshot| Malformed::Column("xid"))?;
+        let tags = value::<Vec<Option<String>>>(row, 7, "tags")?;
+        // A tag without a value is about something that nobody named.
+        let named = tags
+            .into_iter()
+            .map(|tag| tag.unwrap_or_else(|| EVERYTHING.to_owned()));
+        told.push((xid, named.collect()));
+    }
+    Ok(Changes::Told(told))
+}
+
+fn value<'r, T: FromSql<'r>>(row: &'r Row, at: usize, name: &'static str) -> Result<T, Malformed> {
+    row.try_get(at)
+        .map_err(|_not_of_this_type| Malformed::Column(name))
+}
