@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use http::Method;
+use sidegate_loadtest::history::{Check, Fault, Guard, Scale, Subject};
 use sidegate_loadtest::{
     Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
 };
@@ -31,6 +32,32 @@ pub(crate) enum Command {
     /// The example application that a load can be put on.
     #[command(subcommand)]
     App(AppCommand),
+    /// Check that a revoked right is not granted a second later, whatever goes wrong.
+    History(HistoryArgs),
+}
+
+/// Of `history`.
+#[derive(Debug, Args)]
+pub(crate) struct HistoryArgs {
+    /// The binary to be checked.
+    #[arg(long, value_name = "PATH", required_unless_present = "stub")]
+    sidegate: Option<PathBuf>,
+    /// The same, built with the feature fault-injection: for guards, and for the case one-slot.
+    #[arg(long, value_name = "PATH")]
+    weakened: Option<PathBuf>,
+    /// Only the case of this name, and no guards; may be given more than once.
+    #[arg(long, value_name = "CASE")]
+    only: Vec<Fault>,
+    /// Only the guard of this name: the binary without that rule, which must fail; may be given more
+    /// than once.
+    #[arg(long, value_name = "RULE")]
+    without: Vec<Guard>,
+    /// 10^5 revocations and 10^6 reads, in place of what a machine does between other things.
+    #[arg(long)]
+    full: bool,
+    /// In place of Sidegate a stand-in that keeps an allow for so long: to try the checker itself.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration, conflicts_with = "sidegate")]
+    stub: Option<Duration>,
 }
 
 /// What to do with the example application.
@@ -126,6 +153,36 @@ pub(crate) enum UsageError {
     Schedule(#[from] ScheduleError),
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error("neither a binary nor a stand-in")]
+    NoSubject,
+}
+
+impl HistoryArgs {
+    /// Without names: every case, and every guard where there is a binary for it.
+    pub(crate) fn parse(self) -> Result<Check, UsageError> {
+        let subject = match (self.sidegate, self.stub) {
+            (Some(binary), _) => Subject::Sidegate {
+                binary,
+                weakened: self.weakened,
+            },
+            (None, Some(keep)) => Subject::Stub(keep),
+            (None, None) => return Err(UsageError::NoSubject),
+        };
+        let all = self.only.is_empty() && self.without.is_empty();
+        let (faults, guards) = if all {
+            (Fault::ALL.to_vec(), Guard::ALL.to_vec())
+        } else {
+            (self.only, self.without)
+        };
+        let scale = if self.full { Scale::Full } else { Scale::Short };
+        Ok(Check {
+            subject,
+            faults,
+            guards,
+            scale,
+            enough: all,
+        })
+    }
 }
 
 impl RunArgs {

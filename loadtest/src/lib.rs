@@ -10,6 +10,9 @@
 //! [`Dataset`], whose rows and [`ids`] can be computed without it. [`postgres`] starts a throw-away
 //! database server for tests.
 //!
+//! [`history`] is another program over the same parts: it checks whether Sidegate ever grants a right
+//! later than a second after its revocation.
+//!
 //! Promises: arrivals come at a constant rate, whatever the server does; latency counts from the
 //! moment an arrival was due, so that a stall is seen by every request it delayed (no coordinated
 //! omission); what was never sent is reported; a run ends by itself.
@@ -17,6 +20,7 @@
 //! Does not: ramp the rate, send bodies, speak TLS or HTTP/2, check the content of answers.
 
 pub mod app;
+pub mod history;
 pub mod ids;
 pub mod postgres;
 

@@ -2,7 +2,8 @@
 //!
 //! Promises: the report alone goes to standard output, everything for people to standard error;
 //! exit code 0 when at least one request was answered (or the application did what it was told), 1
-//! when none was or the run failed, 2 for wrong usage.
+//! when none was or the run failed, 2 for wrong usage. A check of histories says 0 when the property
+//! held, 1 when it did not, 2 when it could not be found out; its summary is the last line.
 //!
 //! Does not: hold any logic of the run; that is the library's.
 
@@ -16,12 +17,14 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use sidegate_loadtest::history::{HistoryError, Outcome, check};
 use sidegate_loadtest::{Report, RunError, run};
 use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Cli, Command, RunArgs, Sink, UsageError};
+use crate::cli::{Cli, Command, HistoryArgs, RunArgs, Sink, UsageError};
 use crate::example::ExampleError;
-use crate::progress::Display;
+use crate::progress::{Cases, Display};
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
@@ -48,7 +51,37 @@ async fn carry_out(command: Command) -> Result<bool, Failure> {
             example::carry_out(command).await?;
             Ok(true)
         }
+        Command::History(args) => history(args).await,
     }
+}
+
+/// The last line is the summary, also of a check that could not be made.
+async fn history(args: HistoryArgs) -> Result<bool, Failure> {
+    let played = play(args).await;
+    if played.is_err() {
+        writeln!(io::stdout(), "history: could not run")?;
+    }
+    let outcome = played?;
+    if !outcome.is_enough() {
+        say("history: fewer revocations or reads than there must be");
+    }
+    writeln!(io::stdout(), "{outcome}")?;
+    Ok(outcome.is_met())
+}
+
+/// Ended early it still stops what it has started.
+async fn play(args: HistoryArgs) -> Result<Outcome, Failure> {
+    let plan = args.parse()?;
+    let cases = Cases::new();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let outcome = tokio::select! {
+        outcome = check(plan, |event| cases.show(&event)) => outcome.map_err(Failure::History),
+        _ = interrupt.recv() => Err(Failure::Interrupted),
+        _ = terminate.recv() => Err(Failure::Interrupted),
+    };
+    cases.finish();
+    outcome
 }
 
 async fn load(args: RunArgs) -> Result<Report, Failure> {
@@ -89,12 +122,17 @@ enum Failure {
     Example(#[from] ExampleError),
     #[error("the report cannot be written")]
     Write(#[from] io::Error),
+    #[error("the history cannot be checked")]
+    History(#[from] HistoryError),
+    #[error("interrupted")]
+    Interrupted,
 }
 
 impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => WRONG_USAGE,
+            Self::History(_) | Self::Interrupted => NOT_RUN,
             Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,
             Self::Runtime(_) | Self::Run(_) | Self::Example(_) | Self::Write(_) => FAILED,
         }
@@ -116,3 +154,6 @@ const FAILED: u8 = 1;
 
 /// The same as the argument parser's.
 const WRONG_USAGE: u8 = 2;
+
+/// A check that says nothing about its subject.
+const NOT_RUN: u8 = 2;

@@ -8,6 +8,7 @@
 //! Does not: keep data through a crash (no fsync), ask for passwords, or survive: a process that
 //! is killed with SIGKILL leaves its server behind.
 
+mod disaster;
 mod template;
 
 use std::ffi::OsStr;
@@ -22,6 +23,8 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 use template::Template;
 use thiserror::Error;
+
+pub(crate) use disaster::kill;
 
 /// A running server. Dropping it ends it.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! How far a run or a filling is, on standard error.
+//! How far a run, a filling or a check is, on standard error.
 //!
 //! Promises: a bar on a terminal; elsewhere a plain line every few seconds, so that a log of a
 //! run stays readable.
@@ -9,6 +9,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use sidegate_loadtest::history::Event;
 use sidegate_loadtest::{Filled, Progress};
 
 /// Shows the progress of one run.
@@ -109,6 +110,57 @@ impl Filling {
         match self {
             Self::Bar(bar) => bar.finish_and_clear(),
             Self::Lines { .. } => {}
+        }
+    }
+}
+
+/// Shows which case of a check is played, and what came of those before.
+#[derive(Debug)]
+pub(crate) struct Cases(Option<ProgressBar>);
+
+impl Cases {
+    pub(crate) fn new() -> Self {
+        if !io::stderr().is_terminal() {
+            return Self(None);
+        }
+        let bar = ProgressBar::new(0);
+        let style = ProgressStyle::with_template("{elapsed:>4} {wide_bar} {pos} of {len}: {msg}");
+        let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self(Some(bar))
+    }
+
+    /// Brings the display up to date.
+    pub(crate) fn show(&self, event: &Event<'_>) {
+        match (event, &self.0) {
+            (Event::Begun { name, done, all }, Some(bar)) => {
+                bar.set_length(u64::try_from(*all).unwrap_or_default());
+                bar.set_position(u64::try_from(*done).unwrap_or_default());
+                bar.set_message(*name);
+            }
+            (Event::Begun { .. }, None) => {}
+            (Event::Ended { name, report }, bar) => {
+                let mut lines = vec![format!("{name}: {report}")];
+                lines.extend(
+                    report
+                        .examples
+                        .iter()
+                        .map(|example| format!("    {example}")),
+                );
+                for line in lines {
+                    match bar {
+                        Some(bar) => bar.println(line),
+                        None => drop(writeln!(io::stderr(), "{line}")),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Makes room for the summary.
+    pub(crate) fn finish(&self) {
+        if let Some(bar) = &self.0 {
+            bar.finish_and_clear();
         }
     }
 }

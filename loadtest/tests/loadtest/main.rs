@@ -3,6 +3,7 @@
 mod app;
 mod command;
 mod example;
+mod history;
 mod run;
 mod seed;
 mod support;

@@ -1,0 +1,253 @@
+//! A running `sidegate`, as a process of its own, and tokens that it accepts.
+//!
+//! Promises: it is ready when [`Sidegate::start`] returns, and gone when it is dropped; a token is good for
+//! an hour. Does not: know what is in the binary.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use uuid::Uuid;
+
+use super::HistoryError;
+
+/// A process; killed when it is dropped.
+#[derive(Debug)]
+pub(super) struct Sidegate {
+    child: Child,
+    /// Where its proxy listens.
+    proxy: String,
+    /// Its configuration and its log.
+    _folder: TempDir,
+}
+
+/// What a configuration is made from.
+#[derive(Debug, Clone)]
+pub(super) struct Setup {
+    pub(super) upstream: SocketAddr,
+    /// By way of the relay of requests.
+    pub(super) url: String,
+    /// By way of the relay of the change feed.
+    pub(super) feed_url: String,
+    /// Straight to the server, as the owner of the tables.
+    pub(super) owner_url: String,
+    /// How long one question to the database may take, in seconds.
+    pub(super) patience: u32,
+}
+
+impl Sidegate {
+    /// Starts the binary and waits until it is ready.
+    pub(super) async fn start(
+        binary: &Path,
+        setup: &Setup,
+        environment: &[(&str, &str)],
+    ) -> Result<Self, HistoryError> {
+        let folder = folder(setup)?;
+        let log = folder.path().join("log");
+        let child = Command::new(binary)
+            .args(["run", "--config"])
+            .arg(folder.path().join(CONFIG))
+            .envs(environment.iter().copied())
+            .env("SIDEGATE_LOG", LOG_LEVELS)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?)
+            .spawn()
+            .map_err(|source| HistoryError::Binary {
+                path: binary.to_owned(),
+                source,
+            })?;
+        // From here on it ends with this struct.
+        let mut sidegate = Self {
+            child,
+            proxy: String::new(),
+            _folder: folder,
+        };
+        match timeout(PATIENCE, sidegate.ready(&log)).await {
+            Ok(Ok(())) => Ok(sidegate),
+            Ok(Err(error)) => Err(error),
+            Err(_elapsed) => Err(HistoryError::Sidegate(tail(&log))),
+        }
+    }
+
+    pub(super) fn proxy(&self) -> &str {
+        &self.proxy
+    }
+
+    /// Sends it a signal by name.
+    pub(super) fn signal(&self, name: &str) -> io::Result<()> {
+        signal(name, &[self.child.id()])
+    }
+
+    async fn ready(&mut self, log: &Path) -> Result<(), HistoryError> {
+        let admin = loop {
+            if let Some((proxy, admin)) = listening(&fs::read_to_string(log)?) {
+                self.proxy = proxy;
+                break admin;
+            }
+            if self.child.try_wait()?.is_some() {
+                return Err(HistoryError::Sidegate(tail(log)));
+            }
+            sleep(LOOK).await;
+        };
+        while !is_ready(&admin).await.unwrap_or(false) {
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Sidegate {
+    fn drop(&mut self) {
+        // One that has ended cannot be killed; nobody is left to be told.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Installs Sidegate's part of the database.
+pub(super) async fn migrate(binary: &Path, setup: &Setup) -> Result<(), HistoryError> {
+    let folder = folder(setup)?;
+    let mut command = Command::new(binary);
+    command
+        .args(["migrate", "--config"])
+        .arg(folder.path().join(CONFIG));
+    let path = binary.to_owned();
+    let output = tokio::task::spawn_blocking(move || command.output()).await?;
+    let output = output.map_err(|source| HistoryError::Binary { path, source })?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    Err(HistoryError::Sidegate(said))
+}
+
+/// A token of each user.
+pub(super) fn tokens(users: impl Iterator<Item = Uuid>) -> Result<Vec<String>, HistoryError> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tokens are about the time of day, and nothing else here is"
+    )]
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    let sign = |user: Uuid| {
+        let claims = json!({
+            "iss": ISSUER, "aud": AUDIENCE, "sub": user.to_string(), "iat": now, "exp": now + LIFETIME,
+        });
+        Ok(encode(&Header::new(Algorithm::HS256), &claims, &key)?)
+    };
+    users.map(sign).collect()
+}
+
+/// Sends processes a signal by name.
+pub(super) fn signal(name: &str, processes: &[u32]) -> io::Result<()> {
+    let mut kill = Command::new("kill");
+    kill.args(["-s", name])
+        .args(processes.iter().map(u32::to_string));
+    // Of several some may be gone already.
+    kill.stderr(Stdio::null()).status().map(drop)
+}
+
+fn folder(setup: &Setup) -> io::Result<TempDir> {
+    let folder = tempfile::Builder::new()
+        .prefix("sidegate-history")
+        .tempdir()?;
+    fs::write(folder.path().join(CONFIG), configuration(setup))?;
+    Ok(folder)
+}
+
+/// Small pools and short memory, everything else as it is shipped.
+fn configuration(setup: &Setup) -> String {
+    let Setup {
+        upstream,
+        url,
+        feed_url,
+        owner_url,
+        patience,
+    } = setup;
+    format!(
+        r#"
+listen: "127.0.0.1:0"
+admin: {{ listen: "127.0.0.1:0" }}
+limits: {{ decision_timeout: {patience}s }}
+server: {{ threads: 2, shutdown_grace: 0s }}
+upstream: {{ url: "http://{upstream}" }}
+issuers:
+  - {{ issuer: "{ISSUER}", audiences: [{AUDIENCE}], algorithms: [HS256], keys: [{{ secret: "{SECRET}" }}] }}
+store: {{ postgres: {{}} }}
+database:
+  url: {url}
+  feed_url: {feed_url}
+  migrate_url: {owner_url}
+  pool_size: 24
+  max_overflow: 24
+  instances: 2
+  query_timeout: {patience}s
+policy:
+  roles: {{ owner: [read, write], editor: [write], viewer: [read] }}
+  visibility_roles: {{ public: viewer }}
+  kinds: {{ generation: {{ id: uuid }} }}
+routes:
+  - {{ methods: [GET], path: "/g/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}
+"#
+    )
+}
+
+/// Where proxy and admin listen, once the log says it.
+fn listening(log: &str) -> Option<(String, String)> {
+    let entries = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut fields = entries.filter_map(|entry| entry.get("fields").cloned());
+    let found = fields.find(|it| it.get("message").and_then(Value::as_str) == Some("listening"))?;
+    let text = |name: &str| found.get(name)?.as_str().map(str::to_owned);
+    Some((text("proxy")?, text("admin")?))
+}
+
+async fn is_ready(admin: &str) -> io::Result<bool> {
+    let mut stream = TcpStream::connect(admin).await?;
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await?;
+    Ok(answer.starts_with(b"HTTP/1.1 200"))
+}
+
+/// The end of a log.
+fn tail(log: &Path) -> String {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines
+        .get(lines.len().saturating_sub(5)..)
+        .unwrap_or_default()
+        .join("\n")
+}
+
+/// Where it listens is wanted, and not a line for each refusal.
+const LOG_LEVELS: &str = "info,sidegate::gateway=warn";
+
+/// Of the tokens; of no use outside of a run.
+const SECRET: &str = "a secret of runs, of no use elsewhere";
+const ISSUER: &str = "https://history.invalid/";
+const AUDIENCE: &str = "history";
+
+/// Seconds; longer than any case.
+const LIFETIME: u64 = 3600;
+
+const CONFIG: &str = "sidegate.yaml";
+
+const LOOK: Duration = Duration::from_millis(20);
+
+const PATIENCE: Duration = Duration::from_secs(30);

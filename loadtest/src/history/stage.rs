@@ -1,0 +1,185 @@
+//! What a case is played on: a database server, two relays, two instances, and the world in the tables.
+//!
+//! Promises: everything is a case's own and gone when it is dropped, instances first; an instance reaches
+//! the database by the relays alone, one for requests and one for the change feed.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::HistoryError;
+use super::arena::{Arena, Probe};
+use super::front::{Front, Log};
+use super::reader::Lags;
+use super::relay::Relay;
+use super::scene::Shape;
+use super::server::{Server, Stub};
+use super::session::Session;
+use super::sidegate::{Setup, Sidegate, migrate, tokens};
+use super::world::World;
+use crate::app::SCHEMA;
+use crate::postgres::Cluster;
+
+/// What answers in a case.
+#[derive(Debug, Clone)]
+pub(super) enum Actor {
+    /// A binary, and what its environment says.
+    Binary {
+        path: PathBuf,
+        environment: Vec<(&'static str, &'static str)>,
+    },
+    /// A stand-in that keeps an allow for so long.
+    Stub(Duration),
+}
+
+/// Everything of one case.
+#[derive(Debug)]
+pub(super) struct Stage {
+    pub(super) instances: Vec<Instance>,
+    pub(super) fronts: Vec<Arc<Front>>,
+    pub(super) arena: Arc<Arena>,
+    pub(super) log: Arc<Log>,
+    pub(super) lags: Arc<Lags>,
+    /// Between the instances and the database: questions of requests.
+    pub(super) requests: Relay,
+    /// The same: the change feed.
+    pub(super) feed: Relay,
+    pub(super) cluster: Arc<Cluster>,
+    /// A scene of one membership that no writer has.
+    pub(super) spare: usize,
+    _application: Server,
+}
+
+/// One of those that are asked.
+#[derive(Debug)]
+pub(super) enum Instance {
+    Sidegate(Sidegate),
+    Stub(Server),
+}
+
+impl Stage {
+    /// With so many scenes; `patience` is for one question to the database, in seconds. The probes
+    /// come from what is written.
+    pub(super) async fn set(
+        actor: &Actor,
+        scenes: usize,
+        patience: u32,
+    ) -> Result<(Self, UnboundedReceiver<Probe>), HistoryError> {
+        let cluster = Arc::new(tokio::task::spawn_blocking(Cluster::start).await??);
+        let (url, world) = (cluster.url("app"), World::new(scenes));
+        let session = Session::open(&cluster.url("postgres")).await?;
+        session.run("create database app").await?;
+        session.run(&format!("create role {LOGIN} login")).await?;
+        let session = Session::open(&url).await?;
+        session.run(SCHEMA).await?;
+        session.run(&world.sql()).await?;
+
+        let server = address(&url)?;
+        let (requests, feed) = (Relay::to(server).await?, Relay::to(server).await?);
+        let application = Server::application().await?;
+        let by = |relay: &Relay| format!("postgres://{LOGIN}@{}/app", relay.address());
+        let setup = Setup {
+            upstream: application.address(),
+            url: by(&requests),
+            feed_url: by(&feed),
+            owner_url: url.clone(),
+            patience,
+        };
+        let tokens = tokens(world.questions.iter().map(|question| question.user))?;
+        let instances = cast(actor, &setup, &world, &tokens).await?;
+
+        let spare = world
+            .scenes
+            .iter()
+            .position(|scene| matches!(scene.shape, Shape::Member(_)));
+        let (sender, probes) = unbounded_channel();
+        let arena = Arc::new(Arena::new(world, url, sender));
+        let mut fronts = Vec::new();
+        for (number, instance) in instances.iter().enumerate() {
+            let front = Front::new(number, &instance.address(), &arena, &tokens).await?;
+            fronts.push(Arc::new(front));
+        }
+        let stage = Self {
+            instances,
+            fronts,
+            arena,
+            log: Arc::default(),
+            lags: Arc::default(),
+            requests,
+            feed,
+            cluster,
+            spare: spare.unwrap_or_default(),
+            _application: application,
+        };
+        Ok((stage, probes))
+    }
+
+    /// The scenes of each writer.
+    pub(super) fn parts(&self, writers: usize) -> Vec<Vec<usize>> {
+        let all = (0..self.arena.world.scenes.len()).filter(|scene| *scene != self.spare);
+        let scenes: Vec<usize> = all.collect();
+        let mut parts = vec![Vec::new(); writers];
+        for (at, scene) in scenes.into_iter().enumerate() {
+            if let Some(part) = parts.get_mut(at % writers.max(1)) {
+                part.push(scene);
+            }
+        }
+        parts
+    }
+}
+
+impl Instance {
+    fn address(&self) -> String {
+        match self {
+            Self::Sidegate(sidegate) => sidegate.proxy().to_owned(),
+            Self::Stub(server) => server.address().to_string(),
+        }
+    }
+}
+
+async fn cast(
+    actor: &Actor,
+    setup: &Setup,
+    world: &World,
+    tokens: &[String],
+) -> Result<Vec<Instance>, HistoryError> {
+    let mut instances = Vec::new();
+    match actor {
+        Actor::Binary { path, environment } => {
+            migrate(path, setup).await?;
+            let start = || Sidegate::start(path, setup, environment);
+            let (one, other) = tokio::try_join!(start(), start())?;
+            instances.extend([one, other].map(Instance::Sidegate));
+        }
+        Actor::Stub(keep) => {
+            let users: HashMap<_, _> = tokens
+                .iter()
+                .cloned()
+                .zip(world.questions.iter().map(|question| question.user))
+                .collect();
+            for _ in 0..INSTANCES {
+                // Its owner's rights: there is nobody to grant the login any.
+                let stub = Stub::new(&setup.owner_url, users.clone(), *keep)?;
+                instances.push(Instance::Stub(Server::stub(stub).await?));
+            }
+        }
+    }
+    Ok(instances)
+}
+
+/// Host and port of a URL of ours.
+fn address(url: &str) -> Result<SocketAddr, HistoryError> {
+    let place = url.split_once('@').map_or(url, |(_, place)| place);
+    let host = place.split_once('/').map_or(place, |(host, _)| host);
+    host.parse()
+        .map_err(|_not_ours| HistoryError::Silent("the server's address is none"))
+}
+
+const INSTANCES: usize = 2;
+
+/// Who an instance is to the database.
+const LOGIN: &str = "sidegate_login";
