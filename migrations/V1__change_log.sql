@@ -28,14 +28,14 @@ create table sidegate.horizon (
 );
 
 -- The random id of this database's life. Unlogged: crash recovery, promotion and restore empty it,
--- and after a crash Postgres uses transaction ids again that it had given away. A dump copies it, so
--- it holds only in the cluster where it was made.
+-- and after a crash Postgres uses transaction ids again that it had given away. A dump and a clone copy
+-- it, so it holds only in the cluster and the database where it was made.
 create unlogged table sidegate.incarnation (
     singleton boolean primary key default true check (singleton),
     id        uuid   not null default gen_random_uuid(),
-    system    bigint not null default (pg_control_system()).system_identifier
+    system    bigint not null,
+    database  oid    not null
 );
-insert into sidegate.incarnation default values;
 
 -- What Sidegate remembers about this database: the contract it applied, and the like.
 create table sidegate.state (
@@ -44,13 +44,16 @@ create table sidegate.state (
     changed_at timestamptz not null default now()
 );
 
--- Which history an answer belongs to. An error on a standby, which has no say. One row.
+-- Which history an answer belongs to. An error on a standby, which has no say. One row. The start of the
+-- server is part of it: a copy that was taken while it was stopped has everything else in common.
 create view sidegate.history as
-select c.system_identifier::text                           as system,
-       substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as timeline,
-       i.id::text                                          as incarnation
+select c.system_identifier || '/' || d.oid                   as system,
+       substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) || '/'
+           || extract(epoch from pg_postmaster_start_time()) as timeline,
+       i.id::text                                            as incarnation
 from pg_control_system() c
-left join sidegate.incarnation i on i.system = c.system_identifier;
+join pg_database d on d.datname = current_database()
+left join sidegate.incarnation i on i.system = c.system_identifier and i.database = d.oid;
 
 -- Gives this life of the database its id, if it has none yet. A log that a dump brought along names
 -- transactions of another cluster: what this one has not reached yet never happened here.
@@ -58,9 +61,10 @@ create function sidegate.begin_incarnation() returns void
     language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-    insert into sidegate.incarnation as i default values
-    on conflict (singleton) do update set id = excluded.id, system = excluded.system
-    where i.system <> excluded.system;
+    insert into sidegate.incarnation as i (system, database)
+    select c.system_identifier, d.oid from pg_control_system() c, pg_database d where d.datname = current_database()
+    on conflict (singleton) do update set id = excluded.id, system = excluded.system, database = excluded.database
+    where i.system <> excluded.system or i.database <> excluded.database;
     if found then
         delete from sidegate.change_log where xid >= pg_snapshot_xmax(pg_current_snapshot());
         delete from sidegate.horizon where xid > pg_snapshot_xmin(pg_current_snapshot());
@@ -68,6 +72,8 @@ begin
     end if;
 end
 $$;
+
+select sidegate.begin_incarnation();
 
 -- One small batch of the log's clean-up: notes the snapshot's xmin (at most twice a minute), raises
 -- the floor to what was noted `retention` ago, and deletes at most `batch` rows below it. Returns how
@@ -80,6 +86,11 @@ declare
     doomed tid[];
     last   xid8;
 begin
+    -- A reader cannot throw the retention away.
+    if not pg_has_role(session_user, 'sidegate_owner', 'usage') then
+        retention := greatest(retention, interval '10 minutes');
+        batch := least(batch, 100000);
+    end if;
     if not pg_try_advisory_xact_lock(7235419004138209645) then
         return null;
     end if;

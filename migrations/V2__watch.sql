@@ -31,7 +31,7 @@ as $$
             when type::text in ('boolean', 'smallint', 'integer', 'bigint', 'uuid', 'date',
                                 'timestamp without time zone', 'timestamp with time zone') then format('%I', name)
             -- Its own equality may be looser (citext, numeric), or missing (json). Its text is neither.
-            else format('case when %1$I is not null then format(''%%s'', %1$I) collate "C" end', name)
+            else format('case when num_nonnulls(%1$I) = 1 then format(''%%s'', %1$I) collate "C" end', name)
         end
     end
 $$;
@@ -119,7 +119,8 @@ begin
 end
 $$;
 
--- Writes one trigger function. `source` fills the variable `changed` with the tags of what changed: null
+-- Writes one trigger function. Where values are compared as text, that text must not depend on the
+-- session of the application. `source` fills the variable `changed` with the tags of what changed: null
 -- for nothing, and more than 1,000 count as all.
 create function sidegate.write_function(name text, source text) returns void
     language plpgsql set search_path = pg_catalog, pg_temp
@@ -151,7 +152,9 @@ begin
     if not exists (select from pg_proc p where p.pronamespace = 'sidegate'::regnamespace
                    and p.proname = name and p.prosrc = whole) then
         execute format('create or replace function sidegate.%I() returns trigger language plpgsql '
-            'security definer set search_path = pg_catalog, pg_temp as %L', name, whole);
+            'security definer set search_path = pg_catalog, pg_temp %s as %L', name,
+            case when source like '%format(%' then 'set extra_float_digits = 3 set datestyle = ISO '
+                'set intervalstyle = postgres set bytea_output = hex set timezone = UTC' else '' end, whole);
         execute format('revoke all on function sidegate.%I() from public', name);
         execute format('alter function sidegate.%I() owner to sidegate_owner', name);
     end if;
@@ -168,15 +171,16 @@ as $$
 $$;
 
 -- The source of an update's function: the tags of the rows that differ, as they were and as they are.
--- One row, the usual case, is compared as it is; of several, those that are as often among the old as
--- among the new have not changed.
+-- One old and one new row, the usual case, are compared as they are; else (a row may also vanish on its
+-- way to another partition) those that are as often among the old as among the new have not changed.
 create function sidegate.changed_rows(tags text[], compared text[]) returns text
     language sql immutable set search_path = pg_catalog, pg_temp
 as $$
     select format($source$select m.many, case when (%2$s) is distinct from (%3$s) then array_remove(%4$s, null) end into many, changed
-        from (select count(*) from (select from old_rows limit 2) as l) as m (many),
+        from (select greatest((select count(*) from (select from old_rows limit 2) as l),
+                              (select count(*) from (select from new_rows limit 2) as l))) as m (many),
              (select %1$s from old_rows limit 1) as o (%5$s), (select %1$s from new_rows limit 1) as n (%5$s);
-        if many > 1 then
+        if many is distinct from 1 then
             select array_agg(t.tag) into changed from (
                 select distinct r.tag from (
                     select unnest(array[%6$s]) from (select 1, %1$s from old_rows union all select -1, %1$s from new_rows) as d (n, %5$s)
@@ -271,8 +275,8 @@ begin
     end if;
     foreach col in array noted loop
         if not exists (select from pg_attribute a where a.attrelid = rel and a.attname = col
-                       and a.attnum > 0 and not a.attisdropped) then
-            raise exception 'watch(%): there is no column %', rel, col using errcode = 'undefined_column';
+                       and a.attnum > 0 and not a.attisdropped and a.attgenerated in ('', 's')) then
+            raise exception 'watch(%): there is no column % that is stored', rel, col using errcode = 'undefined_column';
         end if;
     end loop;
 

@@ -3,11 +3,6 @@
 -- at a time, so that no table of the application is locked while another one is waited for.
 set local sidegate.defer = 'on';
 set local client_min_messages = 'warning';
--- A migrating role that is called sidegate has this schema in its path ("$user"): `projects` would mean
--- the contract's own view.
-select pg_catalog.set_config('search_path', (
-    select pg_catalog.string_agg(pg_catalog.quote_ident(s.name), ', ') from pg_catalog.unnest(pg_catalog.current_schemas(false)) as s (name)
-    where s.name <> 'sidegate'), true);
 do $$
 declare
     old text;

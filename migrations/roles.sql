@@ -18,6 +18,14 @@ begin
     if not pg_catalog.pg_has_role(current_user, 'sidegate_owner', 'usage') then
         execute pg_catalog.format('grant sidegate_owner to %I', current_user);
     end if;
+    if exists (select from pg_catalog.pg_roles where rolname in ('sidegate_owner', 'sidegate_reader')
+               and (rolcanlogin or rolsuper)) then
+        raise exception 'sidegate_owner and sidegate_reader must be roles that cannot log in and are no superusers';
+    end if;
+    if exists (select from pg_catalog.pg_namespace where nspname = 'sidegate'
+               and nspowner <> 'sidegate_owner'::pg_catalog.regrole) then
+        raise exception 'schema sidegate belongs to somebody else' using hint = 'Whoever owns it could replace what is in it.';
+    end if;
     if not exists (select from pg_catalog.pg_namespace where nspname = 'sidegate') then
         create schema sidegate authorization sidegate_owner;
         revoke all on schema sidegate from public;

@@ -26,7 +26,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(20);
 /// Once per session, where it is ours. A poll that was given up on ends on the server too, or sessions
 /// would pile up behind whatever holds it. Planned once, by indexes: planning takes longer than the poll,
 /// and a plan made for a small log must do for one of a million rows.
-const SESSION: &str = "set statement_timeout = '1s'; set jit = off; \
+const SESSION: &str = "set search_path = pg_catalog, pg_temp; set statement_timeout = '1s'; set jit = off; \
                        set plan_cache_mode = force_generic_plan; set enable_seqscan = off";
 
 /// Why there is no answer.

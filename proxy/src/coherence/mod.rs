@@ -219,6 +219,9 @@ impl Coherence {
     /// A poll tells of a change.
     fn touch(&self, tag: &str, xid: u64, number: u64) {
         self.slots.touch(tag, xid, number);
+        if let Some(canonical) = tag::canonical(tag) {
+            self.slots.touch(&canonical, xid, number);
+        }
     }
 
     /// The feed follows this life of the database.

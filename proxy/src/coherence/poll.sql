@@ -8,24 +8,24 @@
 -- snapshot: none shows a change without showing that a trigger was off when it was made. A change of a row
 -- gives it another xmin, also a change back. It is made of, for each watched table, its partitions and
 -- children: owner, file (a rewrite changes values without a trigger), row security, watch, triggers with
--- their functions, columns; and of the contract's views and the views that those read.
+-- their functions, columns with their enums, subscriptions; and of the contract's views and the views that those read.
 --
 -- 20 times a second, so only by indexes: subqueries for one table or view each, and arrays, which the
 -- planner takes for ten rows, where it would take a small table for a thousand and read the whole catalog.
 with recursive
 tables (oid) as (
-    select w.oid from unnest(array(select w.relation::pg_catalog.oid from sidegate.watches w)) as w (oid)
+    select w.oid from pg_catalog.unnest(array(select w.relation::pg_catalog.oid from sidegate.watches w)) as w (oid)
     union
     select i.oid from tables
-    cross join unnest(array(select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = tables.oid)) as i (oid)
+    cross join pg_catalog.unnest(array(select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = tables.oid)) as i (oid)
 ),
 views (oid) as (
     select (select c.oid from pg_catalog.pg_class c
             where c.relname = v.name and c.relnamespace = 'sidegate'::pg_catalog.regnamespace)
-    from unnest('{subjects,memberships,projects,resources_uuid,resources_bigint,resources_text,history}'::name[]) as v (name)
+    from pg_catalog.unnest('{subjects,memberships,projects,resources_uuid,resources_bigint,resources_text,history}'::name[]) as v (name)
     union
     select d.oid from views
-    cross join unnest(array(
+    cross join pg_catalog.unnest(array(
         select c.oid from pg_catalog.pg_rewrite r
         join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass and d.objid = r.oid
             and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
@@ -33,21 +33,23 @@ views (oid) as (
         where r.ev_class = views.oid)) as d (oid)
 ),
 parts (part) as (
-    select concat_ws(' ', 'table', tables.oid,
-        (select concat_ws(' ', c.relowner, c.relfilenode, c.relkind, c.relrowsecurity, c.relforcerowsecurity)
+    select pg_catalog.concat_ws(' ', 'table', tables.oid,
+        (select pg_catalog.concat_ws(' ', c.relowner, c.relfilenode, c.relkind, c.relrowsecurity, c.relforcerowsecurity)
          from pg_catalog.pg_class c where c.oid = tables.oid),
-        array(select concat_ws(' ', w.xmin, w.tags, w.columns, w.inserts) from sidegate.watches w where w.relation = tables.oid),
-        array(select concat_ws(' ', g.oid, g.xmin, p.oid, p.xmin)
+        array(select pg_catalog.concat_ws(' ', w.xmin, w.tags, w.columns, w.inserts) from sidegate.watches w where w.relation = tables.oid),
+        array(select pg_catalog.concat_ws(' ', g.oid, g.xmin, p.oid, p.xmin)
               from pg_catalog.pg_trigger g left join pg_catalog.pg_proc p on p.oid = g.tgfoid
               where g.tgrelid = tables.oid and g.tgname between 'sidegate_' and 'sidegate_z' order by 1),
-        array(select concat_ws(' ', a.attnum, a.xmin)
+        array(select pg_catalog.concat_ws(' ', s.srsubid, s.xmin) from pg_catalog.pg_subscription_rel s where s.srrelid = tables.oid),
+        array(select pg_catalog.concat_ws(' ', a.attnum, a.xmin, (select t.xmin::text from pg_catalog.pg_type t where t.oid = a.atttypid and t.typtype <> 'b'),
+                               array(select pg_catalog.concat_ws(' ', e.oid, e.xmin) from pg_catalog.pg_enum e where e.enumtypid = a.atttypid order by 1))
               from pg_catalog.pg_attribute a where a.attrelid = tables.oid and a.attnum > 0 order by 1))
-    from unnest(array(select t.oid from tables t)) as tables (oid)
+    from pg_catalog.unnest(array(select t.oid from tables t)) as tables (oid)
     union all
-    select concat_ws(' ', 'view', views.oid,
+    select pg_catalog.concat_ws(' ', 'view', views.oid,
         (select c.xmin::text from pg_catalog.pg_class c where c.oid = views.oid),
-        array(select concat_ws(' ', r.oid, r.xmin) from pg_catalog.pg_rewrite r where r.ev_class = views.oid order by 1))
-    from unnest(array(select v.oid from views v)) as views (oid)
+        array(select pg_catalog.concat_ws(' ', r.oid, r.xmin) from pg_catalog.pg_rewrite r where r.ev_class = views.oid order by 1))
+    from pg_catalog.unnest(array(select v.oid from views v)) as views (oid)
 ),
 head as materialized (
     select pg_catalog.pg_current_snapshot()::text as snapshot,

@@ -9,6 +9,8 @@
 use std::fmt;
 use std::hash::Hasher;
 
+use sidegate_policy::{Id, IdType};
+
 /// A fact that a cached row is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Tag<'a> {
@@ -76,6 +78,53 @@ impl fmt::Display for Tag<'_> {
         match second {
             None => write!(f, "{name}{first}"),
             Some(second) => write!(f, "{name}{first}:{second}"),
+        }
+    }
+}
+/// A tag with its ids as Sidegate writes them, where a column of text holds them in another spelling (a
+/// view may show it as uuid or bigint); `None`: as they are.
+pub(super) fn canonical(tag: &str) -> Option<String> {
+    let mut changed = false;
+    let parts: Vec<_> = tag
+        .split(':')
+        .map(|part| {
+            let id = [IdType::Uuid, IdType::Bigint];
+            let id = id
+                .iter()
+                .find_map(|id_type| Id::parse(*id_type, part.trim()));
+            match id {
+                Some(id) if id.as_str() != part => {
+                    changed = true;
+                    id.as_str().to_owned()
+                }
+                Some(_) | None => part.to_owned(),
+            }
+        })
+        .collect();
+    changed.then(|| parts.join(":"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_of_text_that_is_shown_as_another_type_has_that_types_tag() {
+        let uuid = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
+        for (written, expected) in [
+            (
+                format!("user:{}", uuid.to_uppercase()),
+                Some(format!("user:{uuid}")),
+            ),
+            (
+                format!("member:007:{{{uuid}}}"),
+                Some(format!("member:7:{uuid}")),
+            ),
+            (format!("user:{uuid}"), None),
+            ("resource:page:maps-2".to_owned(), None),
+            ("*".to_owned(), None),
+        ] {
+            assert_eq!(canonical(&written), expected, "{written}");
         }
     }
 }

@@ -25,6 +25,8 @@ use super::{DatabaseError, Purpose};
 const APPLICATION: &str = "sidegate";
 /// Where the server's socket is when a URL names no host.
 const SOCKETS: &str = "/var/run/postgresql";
+/// What we ask for is found where we say, whoever may create functions and operators elsewhere.
+const SEARCH_PATH: &str = "-c search_path=pg_catalog,pg_temp";
 /// How long sent bytes may stay unacknowledged, and a silent peer unheard of.
 const DEAD_AFTER: Duration = Duration::from_secs(10);
 /// When an idle connection is asked whether it lives, and how long until it is asked again.
@@ -132,7 +134,7 @@ pub(super) fn config(
     if let Some(purpose) = session.filter(|purpose| has_session(*purpose, settings)) {
         let own = config.get_options().unwrap_or_default();
         let options = format!(
-            "{own} -c statement_timeout={} -c idle_in_transaction_session_timeout={}",
+            "{own} {SEARCH_PATH} -c statement_timeout={} -c idle_in_transaction_session_timeout={}",
             statement_timeout(purpose, settings).as_millis(),
             settings.idle_in_transaction_timeout.as_millis(),
         );
@@ -203,7 +205,7 @@ mod tests {
     #[test]
     fn a_session_is_bounded_by_the_server_and_a_shared_one_is_left_alone() {
         let mut settings = database("postgres://me@127.0.0.1/app?options=-c%20jit%3Doff");
-        let request = "-c jit=off -c statement_timeout=2000 \
+        let request = "-c jit=off -c search_path=pg_catalog,pg_temp -c statement_timeout=2000 \
                        -c idle_in_transaction_session_timeout=60000";
         assert_eq!(options(Purpose::Authorization, &settings), request);
         let background = request.replace("2000", "30000");

@@ -64,11 +64,11 @@ impl Contract {
         format!("do ${tag}_do$ begin execute ${tag}${text}${tag}$; end ${tag}_do$")
     }
 
-    /// The whole transaction, to be shown.
-    pub(super) fn sql(&self) -> String {
+    /// The whole transaction, to be shown. `path` is where its unqualified names are looked up.
+    pub(super) fn sql(&self, path: &str) -> String {
+        let (name, text) = (&self.name, &self.text);
         format!(
-            "begin;\n{BEGIN}\n-- {}\n{}\n{END}commit;",
-            self.name, self.text
+            "begin;\n{BEGIN}\nset local search_path = {path};\n-- {name}\n{text}\n{PINNED};\n{END}commit;"
         )
     }
 }
@@ -122,10 +122,13 @@ pub(super) async fn apply(
 /// In the transaction that is open.
 async fn run(session: &Session, contract: &Contract) -> Result<(), MigrateError> {
     let name = &contract.name;
+    let path = format!("set local search_path = {}", session.path);
+    session.batch(name, &path).await?;
     if let Err(source) = session.client.batch_execute(&contract.guarded()).await {
         let line = line(&contract.text, &source);
         return Err(refused(&format!("{name}{line}"), source));
     }
+    session.batch(name, PINNED).await?;
     session.batch(name, END).await?;
     let note = note(session, contract).await?.to_string();
     session
@@ -164,6 +167,8 @@ fn line(text: &str, error: &tokio_postgres::Error) -> String {
     }
 }
 
+/// Only the contract itself sees the application's schemas.
+const PINNED: &str = "set local search_path = pg_catalog, pg_temp";
 const EXAMPLE: &str = include_str!("../../../migrations/contract.example.sql");
 const BEGIN: &str = include_str!("../../../migrations/contract_begin.sql");
 const END: &str = include_str!("../../../migrations/contract_end.sql");

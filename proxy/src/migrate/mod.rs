@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use sidegate_config::{PostgresSettings, Secret};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Config};
 
 use crate::database::{self, ConnectionTask, DatabaseError};
@@ -115,6 +116,8 @@ pub async fn dry_run(
 /// One connection, alone at its work.
 pub(crate) struct Session {
     client: Client,
+    /// The schemas in which the contract's unqualified names are looked up.
+    path: String,
     // Ends the connection's task when it is dropped.
     _connection: ConnectionTask,
 }
@@ -124,8 +127,14 @@ impl Session {
         let database = &settings.database;
         let url = database.migrate_url.as_ref().unwrap_or(&database.url);
         let (client, connection) = database::connect(url, database).await?;
+        let path = client
+            .query_one(PATH, &[])
+            .await
+            .and_then(|row| row.try_get(0))
+            .map_err(|source| refused("the search path", source))?;
         let session = Self {
             client,
+            path,
             _connection: connection,
         };
         session.batch("the session", SESSION).await?;
@@ -195,11 +204,27 @@ impl Session {
             Some(grant) => {
                 self.batch(&grant, &grant).await?;
                 say(&grant);
+                self.pin(&login, say).await?;
             }
             // A pooler may make another role of it.
             None => say(&format!(
                 "note: there is no role {login}: grant sidegate_reader to the one that database.url becomes"
             )),
+        }
+        Ok(())
+    }
+
+    /// Makes Postgres's own functions and operators the only ones that the login sees, also behind a
+    /// pooler, which passes no settings on.
+    async fn pin(&self, login: &str, say: &mut dyn FnMut(&str)) -> Result<(), MigrateError> {
+        let name = login.replace('"', "\"\"");
+        let sql = format!("alter role \"{name}\" set search_path = pg_catalog, pg_temp");
+        match self.client.batch_execute(&sql).await {
+            Ok(()) => say(&sql),
+            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => {
+                say(&format!("note: let an administrator run: {sql}"));
+            }
+            Err(source) => return Err(refused(&sql, source)),
         }
         Ok(())
     }
@@ -211,12 +236,14 @@ impl Session {
     ) -> Result<(), MigrateError> {
         self.installed().await?;
         let doing = format!("releasing {table}");
+        let before = format!(
+            "set local sidegate.defer = 'on'; set local search_path = {}",
+            self.path
+        );
         table::retried(&mut self.client, &doing, async |client| {
             // Its lock is on the views only: the triggers follow, as any that are no longer wanted.
             let transaction = client.transaction().await?;
-            transaction
-                .batch_execute("set local sidegate.defer = 'on'")
-                .await?;
+            transaction.batch_execute(&before).await?;
             transaction
                 .execute("select sidegate.release($1::text::regclass)", &[&table])
                 .await?;
@@ -329,12 +356,15 @@ const SHOW: &str = "do $$ begin \
 const ROLES: &str = include_str!("../../../migrations/roles.sql");
 const DOWN: &str = include_str!("../../../migrations/down.sql");
 
-/// It may take its time, but never on a lock that others wait behind. A role called `sidegate` has our
-/// schema in its path, where `projects` is not the application's table.
-const SESSION: &str = "select set_config('search_path', (select string_agg(quote_ident(s.name), ', ') \
-    from unnest(current_schemas(false)) as s (name) where s.name <> 'sidegate'), false); \
-    set application_name = 'sidegate migrate'; set lock_timeout = '2s'; \
-    set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; \
+/// Where the application's tables are found. A role called `sidegate` has our own schema in its path, where
+/// `projects` is a view.
+const PATH: &str = "select coalesce(string_agg(quote_ident(s.name), ', '), 'public') \
+    from unnest(current_schemas(false)) as s (name) where s.name <> 'sidegate'";
+
+/// It may take its time, but never on a lock that others wait behind. What our own statements call is
+/// Postgres's: whoever may create in the application's schema would else run code as the migrating role.
+const SESSION: &str = "set search_path = pg_catalog, pg_temp; set application_name = 'sidegate migrate'; \
+    set lock_timeout = '2s'; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; \
     set client_min_messages = 'warning'";
 
 /// Waits as long as for any lock: the server may not have noticed yet that an earlier run is gone.

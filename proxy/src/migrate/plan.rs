@@ -36,7 +36,7 @@ pub(super) async fn up(
     if installed && contract::is_applied(session, &contract).await? {
         return triggers(session, say).await;
     }
-    say(&contract.sql());
+    say(&contract.sql(&session.path));
     say(
         "-- then, a table at a time, in a transaction of its own, for each row of sidegate.triggers whose",
     );

@@ -7,7 +7,8 @@ use std::fs;
 use std::net::SocketAddr;
 
 use crate::database::{Database, SUPERUSER, folder, migrate, try_migrate};
-use crate::process::root;
+use crate::process::{Sidegate, eventually, root, token};
+use crate::wire::{ask, request};
 
 /// Nobody is asked anything here.
 const NOBODY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9);
@@ -239,5 +240,52 @@ fn a_contract_that_watches_less_takes_its_triggers_away() {
     assert_ne!(
         session.value("select count(*) from sidegate.change_log"),
         count
+    );
+}
+
+/// Whoever may create functions and operators where the application's tables are (everybody, in a database
+/// that is older than version 15) must not be called by our statements. These would raise an error.
+#[test]
+fn functions_and_operators_of_others_are_not_called() {
+    let (database, folder) = example();
+    let session = database.session(SUPERUSER);
+    session.run(&format!(
+        "create function public.evil(oid, regclass) returns boolean language plpgsql as 'begin raise exception ''called''; end';
+         create operator public.= (leftarg = oid, rightarg = regclass, function = public.evil);
+         create function public.evil(numeric, integer) returns numeric language plpgsql as 'begin raise exception ''called''; end';
+         create operator public.* (leftarg = numeric, rightarg = integer, function = public.evil);
+         create function public.concat_ws(text, text, oid) returns text language plpgsql as 'begin raise exception ''called''; end';
+         insert into users values ('{ALICE}', 'a@b'); insert into teams values ('{BOB}', 't');
+         insert into team_members values ('{BOB}', '{ALICE}', 'viewer', now() - interval '1 day');
+         insert into projects values ('{BOB}', '{ALICE}', '{BOB}'); insert into generations values ('{BOB}', '{ALICE}', '{BOB}')"
+    ));
+    migrate(folder.path(), &[]);
+    migrate(folder.path(), &["--release", "users"]);
+    migrate(folder.path(), &[]);
+    let sidegate = Sidegate::run_in(folder);
+    let authorization = format!("Bearer {}", token(ALICE));
+    let headers = [("Authorization", authorization.as_str())];
+    let asked = request("GET", &format!("/g/{BOB}"), &headers);
+    // Nobody answers behind it: what is allowed ends there, and what cannot be decided before.
+    eventually("a decision", || {
+        (ask(sidegate.proxy, &asked).status == 502).then_some(())
+    });
+    eventually("an open cache", || {
+        let notes = sidegate.admin("/readyz")["notes"].to_string();
+        (!notes.contains("caching is off")).then_some(())
+    });
+}
+
+/// A schema of that name that somebody else made first could be changed by him later.
+#[test]
+fn a_schema_of_somebody_else_is_refused() {
+    let (database, folder) = example();
+    let session = database.session(SUPERUSER);
+    session.run("create role mallory; create schema sidegate authorization mallory");
+    let refused = try_migrate(folder.path(), &[]);
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        !refused.status.success() && words.contains("belongs to somebody else"),
+        "{words}"
     );
 }

@@ -34,7 +34,7 @@ const RESOURCE_COLUMNS: &str = ", \
        r.id is not null, r.owner_id::text, r.project_id::text, r.team_id::text, r.status::text, \
        p.id is not null, p.owner_id::text, p.team_id::text, p.visibility::text, \
        m.user_id is not null, m.role::text, \
-       greatest(least(extract(epoch from m.expires_at) * 1000000, 9223372036854775807), \
+       greatest(least(extract(epoch from m.expires_at) operator(pg_catalog.*) 1000000::numeric, 9223372036854775807), \
                 -9223372036854775808)::bigint";
 
 /// Two rows are one too many; there is no need to see a third.
@@ -73,7 +73,7 @@ fn about_subject(subject: IdType) -> String {
     let subject = subject.name();
     format!(
         "{HEAD} from (select $1::text::{subject} as subject) q \
-         left join sidegate.subjects s on s.id = q.subject{TAIL}"
+         left join sidegate.subjects s on s.id operator(pg_catalog.=) q.subject{TAIL}"
     )
 }
 
@@ -84,11 +84,12 @@ fn about_resource(subject: IdType, id: IdType) -> String {
     format!(
         "{HEAD}{RESOURCE_COLUMNS} \
          from (select $1::text::{subject} as subject, $2::text as kind, $3::text::{id} as resource) q \
-         left join sidegate.subjects s on s.id = q.subject \
-         left join sidegate.resources_{id} r on r.kind = q.kind and r.id = q.resource \
-         left join sidegate.projects p on p.id = r.project_id \
+         left join sidegate.subjects s on s.id operator(pg_catalog.=) q.subject \
+         left join sidegate.resources_{id} r on r.kind operator(pg_catalog.=) q.kind and r.id operator(pg_catalog.=) q.resource \
+         left join sidegate.projects p on p.id operator(pg_catalog.=) r.project_id \
          left join lateral (select m.user_id, m.role, m.expires_at from sidegate.memberships m \
-              where m.team_id = coalesce(r.team_id, p.team_id) and m.user_id = q.subject \
+              where m.team_id operator(pg_catalog.=) coalesce(r.team_id, p.team_id) \
+                and m.user_id operator(pg_catalog.=) q.subject \
               limit 2) m on true{TAIL}"
     )
 }

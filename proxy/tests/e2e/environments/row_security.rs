@@ -59,7 +59,7 @@ fn row_security_hides_rows_from_others_and_not_from_decisions() {
     let hidden = "set role authenticated; select id from generations";
     assert!(database.rows("authenticator", hidden).is_empty());
     let login = database.session(LOGIN);
-    assert_eq!(login.refused("select id from generations"), "42501");
+    assert_eq!(login.refused("select id from public.generations"), "42501");
     assert_eq!(login.value("select count(*) from sidegate.subjects"), "3");
     assert_seeded(&sidegate);
 

@@ -32,6 +32,38 @@ fn the_log_has_what_changed_and_only_that() {
     assert_eq!(logged(&app, "update users set enabled = false"), "*");
 }
 
+/// Rows and values at which a short way of comparing could look past a change.
+#[test]
+fn what_is_hard_to_compare_is_logged_too() {
+    let (database, folder) = example();
+    migrate(folder.path(), &[]);
+    let owner = database.session(SUPERUSER);
+    owner.run(
+        "create type public.pair as (a int, b int);
+         create table public.odd (id int, part int, pair public.pair, list float8[]) partition by list (part);
+         create table public.odd_1 partition of public.odd for values in (1);
+         create table public.odd_2 partition of public.odd for values in (2);
+         create function public.swallow() returns trigger language plpgsql as 'begin return null; end';
+         create trigger swallow before insert on public.odd_2 for each row execute function public.swallow();
+         insert into public.odd values (7, 1, row(1, null), '{1.23456789}');
+         select sidegate.watch('public.odd', array['project:{id}'], '{pair,list}')",
+    );
+    for change in [
+        "update public.odd set pair = row(2, null)",
+        "set extra_float_digits = -15; update public.odd set list = '{1.4}'",
+        // The row leaves one partition and never arrives in the other.
+        "update public.odd set part = 2",
+    ] {
+        owner.run("delete from sidegate.change_log");
+        owner.run(change);
+        let tags = owner
+            .rows("select distinct unnest(tags) from sidegate.change_log")
+            .concat();
+        assert_eq!(tags, ["project:7"], "{change}");
+    }
+    assert_eq!(owner.value("select count(*) from public.odd"), "0");
+}
+
 #[test]
 fn the_log_is_cleaned_in_batches_and_its_floor_rises_before() {
     let (database, folder) = example();
@@ -57,6 +89,11 @@ fn the_log_is_cleaned_in_batches_and_its_floor_rises_before() {
     assert_eq!(reader.value("select sidegate.clean('1 hour', 5)"), "2");
     assert_eq!(reader.value("select sidegate.clean('1 hour', 5)"), "0");
     assert_eq!(count(), "1", "what is younger stays");
+
+    // Nor does a reader shorten the time for which it is kept.
+    owner.run("insert into sidegate.horizon (xid) select pg_snapshot_xmax(pg_current_snapshot())");
+    assert_eq!(reader.value("select sidegate.clean('-1 hour', 5)"), "0");
+    assert_eq!(count(), "1");
 
     // Only one instance cleans at a time.
     owner.run("begin; select sidegate.clean('1 hour', 5)");
