@@ -188,10 +188,12 @@ fn database_note(store: &PostgresStore) -> Option<&'static str> {
 fn caching_note(facts: &Facts) -> Option<&'static str> {
     let coherence = facts.kept()?.coherence();
     match coherence.read() {
-        None => Some("caching is off: every decision asks the database"),
-        Some(reading) if !reading.is_live(BootTime::now()) => {
-            Some("the change feed is late: every decision asks the database")
-        }
+        None => Some(
+            "caching is off: every decision asks the database (why: caching_off_because in /config; mend: sidegate doctor)",
+        ),
+        Some(reading) if !reading.is_live(BootTime::now()) => Some(
+            "the change feed is late: every decision asks the database (why: the log, under `the change feed`)",
+        ),
         Some(_) => None,
     }
 }

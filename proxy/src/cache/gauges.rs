@@ -18,6 +18,7 @@ pub fn gather(kept: &Kept) -> Result<Vec<MetricFamily>, prometheus::Error> {
     rows(&registry, kept)?;
     questions(&registry, kept)?;
     let reading = kept.coherence().read();
+    let live = reading.is_some_and(|reading| reading.is_live(BootTime::now()));
     let plain = |name, help, value: i64| -> Result<(), prometheus::Error> {
         let gauge = IntGauge::new(name, help)?;
         gauge.set(value);
@@ -26,12 +27,15 @@ pub fn gather(kept: &Kept) -> Result<Vec<MetricFamily>, prometheus::Error> {
     plain(
         "sidegate_cache_open",
         "1 while answers may come from memory",
-        i64::from(reading.is_some()),
+        i64::from(live),
     )?;
-    let age = reading.map_or(0, |reading| reading.age(BootTime::now()).as_millis());
+    let Some(reading) = reading else {
+        return Ok(registry.gather());
+    };
+    let age = reading.age(BootTime::now()).as_millis();
     plain(
         "sidegate_lease_age_milliseconds",
-        "How old the last poll of the change log is that was applied; above 1000 nothing comes from memory",
+        "How old the last poll of the change log is that was applied; above 1000 nothing comes from memory. Missing while caching is off",
         i64::try_from(age).unwrap_or(i64::MAX),
     )?;
     Ok(registry.gather())

@@ -195,7 +195,7 @@ impl Session {
             .await
             .map_err(|source| refused("the reader's rights", source))?;
         let Some(row) = grants.first() else {
-            return Ok(());
+            return self.pin(&login, say).await;
         };
         let grant: Option<String> = row
             .try_get(0)
@@ -217,6 +217,13 @@ impl Session {
     /// Makes Postgres's own functions and operators the only ones that the login sees, also behind a
     /// pooler, which passes no settings on.
     async fn pin(&self, login: &str, say: &mut dyn FnMut(&str)) -> Result<(), MigrateError> {
+        let wanted = self.client.query_one(UNPINNED, &[&login]).await;
+        let wanted: bool = wanted
+            .and_then(|row| row.try_get(0))
+            .map_err(|source| refused("the reader's search path", source))?;
+        if !wanted {
+            return Ok(());
+        }
         let name = login.replace('"', "\"\"");
         let sql = format!("alter role \"{name}\" set search_path = pg_catalog, pg_temp");
         match self.client.batch_execute(&sql).await {
@@ -387,3 +394,8 @@ const UNWATCH: &str = "delete from sidegate.watches w where exists (select from 
 const GRANT: &str = "select (select format('grant sidegate_reader to %I', r.rolname) from pg_roles r \
     where r.rolname = $1::text) where $1::text <> current_user and not exists (select from pg_roles r \
     where r.rolname = $1::text and pg_has_role(r.oid, 'sidegate_reader', 'usage'))";
+
+/// Whether the login is another one than ours, and sees more than Postgres's own.
+const UNPINNED: &str = "select $1::text <> current_user and not exists (select from pg_db_role_setting s \
+    join pg_roles r on r.oid = s.setrole where r.rolname = $1::text and s.setdatabase = 0 \
+    and 'search_path=pg_catalog, pg_temp' = any (s.setconfig))";

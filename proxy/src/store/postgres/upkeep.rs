@@ -14,6 +14,8 @@ use crate::database::{Notice, Purpose};
 
 /// How often something is due.
 const PERIOD: Duration = Duration::from_secs(60);
+/// How soon after it failed.
+const AGAIN: Duration = Duration::from_secs(5);
 /// How often to look.
 const ROUND: Duration = Duration::from_secs(1);
 /// The most rows that one statement deletes, so that it is short.
@@ -35,13 +37,18 @@ pub(super) async fn run(store: &PostgresStore) {
             if let Ok(answer) = store.probe().await
                 && now >= due
             {
-                due = now + PERIOD;
                 let lives = answer
                     .origin
                     .is_some_and(|origin| origin.history.incarnation.is_some());
                 match work(store, lives).await {
-                    Ok(()) => notice.worked(),
-                    Err(trouble) => notice.failed(&trouble.detail),
+                    Ok(()) => {
+                        due = now + PERIOD;
+                        notice.worked();
+                    }
+                    Err(trouble) => {
+                        due = now + AGAIN;
+                        notice.failed(&trouble.detail);
+                    }
                 }
             }
         }

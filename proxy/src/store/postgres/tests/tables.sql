@@ -34,9 +34,9 @@ create view sidegate.history as
     select (select system_identifier::text from pg_control_system()) as system,
            substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) as timeline,
            (select id from life) as incarnation;
-create function sidegate.begin_incarnation() returns void language sql
+create function sidegate.begin_incarnation() returns void language sql set search_path = public
     as $$ insert into life values ('a life') $$;
-create function sidegate.clean(retention interval, batch integer) returns bigint language sql
+create function sidegate.clean(retention interval, batch integer) returns bigint language sql set search_path = public
     as $$ delete from batches where ctid = (select ctid from batches order by deleted desc limit 1)
           returning deleted $$;
 
