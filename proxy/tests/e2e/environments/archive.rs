@@ -66,7 +66,7 @@ impl Archive {
     }
 
     /// Waits until what was allowed is refused, as it is within a second.
-    fn loses(&self, subject: &str, method: &str, path: &str) {
+    pub(super) fn loses(&self, subject: &str, method: &str, path: &str) {
         eventually("a refusal", || {
             let found = status(&self.sidegate, method, path, subject);
             assert!(
