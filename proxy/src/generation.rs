@@ -305,7 +305,8 @@ fn document(settings: &PolicySettings) -> Document {
     }
 }
 
-const fn id_type(setting: IdTypeSetting) -> IdType {
+/// A type of ids as the policy has it.
+pub(crate) const fn id_type(setting: IdTypeSetting) -> IdType {
     match setting {
         IdTypeSetting::Uuid => IdType::Uuid,
         IdTypeSetting::Bigint => IdType::Bigint,

@@ -26,6 +26,7 @@ pub mod generation;
 pub mod head;
 pub mod housekeeping;
 pub mod identity;
+pub mod invalidate;
 pub mod listener;
 pub mod metrics;
 pub mod migrate;

@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use sidegate::app::Listening;
 use sidegate::clock::Clock;
 use sidegate::generation::Generation;
+use sidegate::invalidate::{self, Tags};
 use sidegate::{authn, demo, doctor, explain, migrate};
 use sidegate_config::{ConfigError, Env, ProcessEnv, StoreSettings};
 use tracing_subscriber::EnvFilter;
@@ -90,6 +91,18 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say that facts have changed which no trigger saw: every instance asks the database again.
+    Invalidate {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Answer with JSON.
+        #[arg(long)]
+        json: bool,
+        /// What has changed, such as `user:U`, `member:TEAM:USER`, `resource:KIND:ID`; `*` is all.
+        #[arg(required = true, value_name = "TAG")]
+        tags: Vec<String>,
+    },
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Run a small application behind Sidegate and print a tour of it.
@@ -159,6 +172,7 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
             migrate_database(&config, &action, dry_run)?;
         }
         Command::Doctor { config, json } => return examine_database(&config, json),
+        Command::Invalidate { config, json, tags } => invalidate_facts(&config, &tags, json)?,
         Command::Schema => print(&format!("{:#}", sidegate_config::schema()))?,
         Command::Demo { port, json } => demo::run(port, json)?,
     }
@@ -261,6 +275,29 @@ fn examine_database(config: &Path, json: bool) -> Result<ExitCode, Failure> {
     } else {
         ExitCode::FAILURE
     })
+}
+
+fn invalidate_facts(config: &Path, tags: &[String], json: bool) -> Result<(), Failure> {
+    let settings = sidegate_config::load(config, &ProcessEnv)?;
+    let tags = Tags::parse(tags, &settings.policy)?;
+    let StoreSettings::Postgres(store) = &settings.store else {
+        return Err(
+            "store: expected `postgres`: an edit of a directory file counts by itself".into(),
+        );
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let xid = runtime.block_on(invalidate::write_once(store, &tags))?;
+    if json {
+        print(&serde_json::json!({ "tags": tags, "xid": xid }).to_string())?;
+    } else {
+        for tag in tags.as_slice() {
+            print(tag)?;
+        }
+        print("written to the change log: every instance asks anew within a second")?;
+    }
+    Ok(())
 }
 
 /// Once, as nobody fetches in the background here. What fails shows as keys that cannot be had.

@@ -1,5 +1,5 @@
-//! The admin listener: health, metrics, explanations, the configuration, the assertion's public
-//! key.
+//! The admin listener: health, metrics, explanations, the configuration, invalidation, the assertion's
+//! public key.
 //!
 //! Promise: nothing here is reachable on the data port. A bearer token, compared in constant time,
 //! is required wherever one is configured (it must be, off loopback); only the probes and the
@@ -8,6 +8,7 @@
 //! loopback.
 
 mod guard;
+mod invalidate;
 mod serve;
 
 use std::sync::Arc;
@@ -90,6 +91,7 @@ impl Admin {
             .route("/metrics", get(metrics))
             .route("/explain", post(explain_request))
             .route("/config", get(config))
+            .route("/invalidate", post(invalidate::handle))
             .route_layer(axum::middleware::from_fn_with_state(
                 Arc::clone(&self.shared),
                 guard::require_token,

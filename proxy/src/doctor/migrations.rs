@@ -24,7 +24,7 @@ const RELATIONS: [&str; 11] = [
     "service_keys",
     "revocations",
 ];
-const FUNCTIONS: [&str; 3] = ["begin_incarnation", "clean", "tree"];
+const FUNCTIONS: [&str; 4] = ["begin_incarnation", "clean", "invalidate", "tree"];
 
 /// A migration's name and checksum by its version.
 type Migrations = BTreeMap<i64, (String, String)>;

@@ -9,14 +9,14 @@ use crate::process::{ALICE, BINARY, MINE, Sidegate, YOURS, eventually, token};
 use crate::recorder::Recorder;
 use crate::wire::{ask, request};
 
-fn status(sidegate: &Sidegate, path: &str) -> u16 {
+pub(crate) fn status(sidegate: &Sidegate, path: &str) -> u16 {
     let authorization = format!("Bearer {}", token(ALICE));
     let headers = [("Authorization", authorization.as_str())];
     ask(sidegate.proxy, request("GET", path, &headers)).status
 }
 
 /// The value of a line of `/metrics`.
-fn metric(sidegate: &Sidegate, name: &str) -> Option<u64> {
+pub(crate) fn metric(sidegate: &Sidegate, name: &str) -> Option<u64> {
     let request = format!(
         "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
         sidegate.admin
@@ -28,7 +28,7 @@ fn metric(sidegate: &Sidegate, name: &str) -> Option<u64> {
     value.map(|value| value.parse().unwrap())
 }
 
-fn started(database: &Database, recorder: &Recorder, cache: &str) -> Sidegate {
+pub(crate) fn started(database: &Database, recorder: &Recorder, cache: &str) -> Sidegate {
     database.run(
         SUPERUSER,
         &format!(

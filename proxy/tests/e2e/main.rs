@@ -21,6 +21,7 @@ mod doctor;
 mod environments;
 mod foreign;
 mod instances;
+mod invalidate;
 mod keys;
 mod migrate;
 mod outages;
