@@ -43,14 +43,23 @@ pub(crate) fn database(raw: raw::Database, report: &mut Report) -> Option<Databa
         migrate_url,
         tls,
     } = connections(&raw, &at, report)?;
+    let pooler = match raw.pooler {
+        Some(PoolerName::Transaction) => Pooler::Transaction,
+        Some(PoolerName::None) | None => Pooler::None,
+    };
+    if raw.doorbell.0 && pooler == Pooler::Transaction && feed_url.is_none() {
+        // Whoever listens needs a session of its own.
+        return report.refuse(
+            &at.key("doorbell"),
+            "expected `feed_url`, a way past the pooler: nobody can listen through one",
+        );
+    }
     Some(DatabaseSettings {
         url,
         feed_url,
         migrate_url,
-        pooler: match raw.pooler {
-            Some(PoolerName::Transaction) => Pooler::Transaction,
-            Some(PoolerName::None) | None => Pooler::None,
-        },
+        pooler,
+        doorbell: raw.doorbell.0,
         tls,
         pool_size: pool_size?,
         max_overflow: max_overflow?,

@@ -48,6 +48,11 @@ pub(crate) struct Database {
     pub(crate) idle_timeout: Option<DurationText>,
     /// A connection that is older is not used again, 1s to 24h. Default: 1h.
     pub(crate) max_lifetime: Option<DurationText>,
+    /// Whether writes to the change log ring a doorbell (NOTIFY), so that a change is known after
+    /// milliseconds instead of a poll's interval. It makes transactions that write to the log commit
+    /// one after the other. Takes effect with `sidegate migrate`. Default: false.
+    #[serde(default)]
+    pub(crate) doorbell: Lenient<bool>,
     /// A PEM file with the certificate authority of the server. Default: those of the system.
     pub(crate) ca_file: Option<String>,
     /// Accept a server beyond loopback without TLS: anybody on the way reads the password and can

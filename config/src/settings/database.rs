@@ -35,6 +35,8 @@ pub struct DatabaseSettings {
     pub pooler: Pooler,
     /// Whether connections are encrypted, for all three URLs.
     pub tls: Tls,
+    /// Whether writes to the change log ring, and instances listen. Only where a session is ours.
+    pub doorbell: bool,
     /// Connections that are opened at start and kept, over all pools and instances, 7..=1,000.
     pub pool_size: usize,
     /// Further ones under load, over all pools and instances, 0..=1,000.

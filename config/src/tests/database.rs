@@ -42,6 +42,7 @@ fn an_address_is_enough() {
         feed_url: None,
         migrate_url: None,
         pooler: Pooler::None,
+        doorbell: false,
         tls: Tls::Off,
         pool_size: 20,
         max_overflow: 30,
@@ -62,6 +63,15 @@ fn an_address_is_enough() {
         database("pooler: transaction, url: 'postgres:///app'").pooler,
         Pooler::Transaction
     );
+}
+
+#[test]
+fn a_doorbell_needs_a_session_to_listen_in() {
+    let pooled = format!("{LOCAL}, pooler: transaction, doorbell: true");
+    refused(&text(&pooled), "database.doorbell", "`feed_url`");
+    let past = "feed_url: 'postgres://me:hunter2@localhost/app'";
+    assert!(database(&format!("{pooled}, {past}")).doorbell);
+    assert!(database(&format!("{LOCAL}, doorbell: true")).doorbell);
 }
 
 #[test]

@@ -21,6 +21,7 @@
 //! | 5 publishes lease and number  |                               |                                    |
 
 mod boot_time;
+mod doorbell;
 mod feed;
 mod fresh;
 mod gate;
@@ -72,7 +73,7 @@ pub struct Coherence {
     /// Changes with every poll that is published or fails, and when the gate closes.
     progress: watch::Sender<()>,
     /// Rung by who cannot wait for the next poll.
-    bell: Notify,
+    bell: Arc<Notify>,
     #[cfg(feature = "fault-injection")]
     faults: fault::Faults,
 }
@@ -105,7 +106,7 @@ impl Coherence {
             history: ArcSwapOption::empty(),
             closed: Mutex::new(vec!["the change feed has not begun".to_owned()]),
             progress: watch::Sender::new(()),
-            bell: Notify::new(),
+            bell: Arc::new(Notify::new()),
             #[cfg(feature = "fault-injection")]
             faults,
         }

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::doorbell::listen;
 use super::feed::{Asked, Decision, Feed, carry_out};
 use super::fresh::SPACING;
 use super::link::{Link, Links};
@@ -159,6 +160,12 @@ impl<'c> Driver<'c> {
     }
 
     async fn run(mut self, mut stop: watch::Receiver<bool>) {
+        // Ends with this future.
+        let mut doorbell = JoinSet::new();
+        if self.settings.store.database.doorbell {
+            let database = self.settings.store.database.clone();
+            doorbell.spawn(listen(database, Arc::clone(&self.coherence.bell)));
+        }
         loop {
             self.links.refill();
             if self.wait(&mut stop).await {

@@ -5,6 +5,7 @@
 //! and transactions are bounded by the server too, wherever a session is ours to set up.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use sidegate_config::{DatabaseSettings, Pooler, Secret, Tls};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
-use tokio_postgres::{Client, Config, Connection, NoTls, Socket};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, NoTls, Socket};
 
 use super::tls::Encryption;
 use super::{DatabaseError, Purpose};
@@ -56,9 +57,21 @@ pub async fn connect(
     url: &Secret,
     settings: &DatabaseSettings,
 ) -> Result<(Client, ConnectionTask), DatabaseError> {
+    connect_ringing(url, settings, || {}).await
+}
+
+/// The same, and every notification of a channel that the connection listens to calls `ring`.
+///
+/// # Errors
+/// When the URL or the certificates cannot be used, or the server does not let us in.
+pub async fn connect_ringing(
+    url: &Secret,
+    settings: &DatabaseSettings,
+    ring: impl Fn() + Send + 'static,
+) -> Result<(Client, ConnectionTask), DatabaseError> {
     let config = config(("database URL", url), settings, None)?;
     let encryption = Encryption::new(&settings.tls)?;
-    let opened = timeout(settings.connect_timeout, open(&config, &encryption)).await;
+    let opened = timeout(settings.connect_timeout, open(&config, &encryption, ring)).await;
     let (client, driven) = opened
         .map_err(|_elapsed| DatabaseError::TimedOut)?
         .map_err(DatabaseError::Connect)?;
@@ -83,7 +96,7 @@ impl Connect for Opener {
     > {
         let config = config.clone();
         Box::pin(async move {
-            let (client, driven) = open(&config, &self.0).await?;
+            let (client, driven) = open(&config, &self.0, || {}).await?;
             #[expect(
                 clippy::disallowed_methods,
                 reason = "the pool keeps the handle and ends the task with the connection"
@@ -169,26 +182,35 @@ fn statement_timeout(purpose: Purpose, settings: &DatabaseSettings) -> Duration 
 async fn open(
     config: &Config,
     encryption: &Encryption,
+    ring: impl Fn() + Send + 'static,
 ) -> Result<(Client, BoxFuture<'static, ()>), tokio_postgres::Error> {
     match encryption {
         Encryption::Off => {
             let (client, connection) = Box::pin(config.connect(NoTls)).await?;
-            Ok((client, driven(connection).boxed()))
+            Ok((client, driven(connection, ring).boxed()))
         }
         Encryption::Rustls(tls) => {
             let (client, connection) = Box::pin(config.connect(tls.clone())).await?;
-            Ok((client, driven(connection).boxed()))
+            Ok((client, driven(connection, ring).boxed()))
         }
     }
 }
 
 /// Who uses the connection reports its end; here it would be reported once more.
-async fn driven<T>(connection: Connection<Socket, T>)
+async fn driven<T>(mut connection: Connection<Socket, T>, ring: impl Fn() + Send)
 where
     T: tokio_postgres::tls::TlsStream + Unpin,
 {
-    if let Err(error) = connection.await {
-        tracing::debug!(error = super::describe(&error), "a connection has ended");
+    while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
+        match message {
+            Ok(AsyncMessage::Notification(_)) => ring(),
+            // Notices of the server are for whoever reads its own log.
+            Ok(_) => {}
+            Err(error) => {
+                tracing::debug!(error = super::describe(&error), "a connection has ended");
+                return;
+            }
+        }
     }
 }
 

@@ -19,7 +19,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use connect::{ConnectionTask, connect};
+pub use connect::{ConnectionTask, connect, connect_ringing};
 pub use error::{DatabaseError, describe};
 pub use lease::Lease;
 pub use notice::Notice;

@@ -17,6 +17,8 @@ pub struct Expectations {
     /// The most connections that all instances may open, and how many instances there are. `None`:
     /// a pooler is in between, and its connections are not ours to count.
     pub(super) connections: Option<(usize, usize)>,
+    /// Whether writes to the log are to ring.
+    pub(super) doorbell: bool,
     pub(super) clock: Clock,
 }
 
@@ -40,6 +42,7 @@ impl Expectations {
                 Pooler::None => Some((connections, database.instances)),
                 Pooler::Transaction => None,
             },
+            doorbell: database.doorbell,
             clock,
         }
     }

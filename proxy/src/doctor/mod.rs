@@ -134,7 +134,7 @@ async fn checks(client: &Client, expected: &Expectations) -> Result<Examination,
     );
     let (found, seen) = triggers::examine(client).await?;
     made.made(Check::Triggers, found, &seen);
-    let (found, seen) = upkeep::log(client).await?;
+    let (found, seen) = upkeep::log(client, expected).await?;
     made.made(Check::Log, found, &seen);
     made.made(
         Check::Snapshots,

@@ -4,6 +4,7 @@ use tokio_postgres::Client;
 
 use super::DoctorError;
 use super::ask::{Quoted, ask, one};
+use super::expect::Expectations;
 use super::finding::{Check, Finding, Severity};
 use super::server::Server;
 
@@ -14,7 +15,10 @@ const OLD: i64 = 3 * 3600;
 /// In seconds: a transaction that lasts longer is named.
 const LONG: i64 = 60;
 
-pub(super) async fn log(client: &Client) -> Result<(Vec<Finding>, String), DoctorError> {
+pub(super) async fn log(
+    client: &Client,
+    expected: &Expectations,
+) -> Result<(Vec<Finding>, String), DoctorError> {
     let row = one(client, include_str!("sql/log.sql"), &[]).await?;
     let (bytes, oldest): (i64, i64) = (row.try_get("bytes")?, row.try_get("oldest_seconds")?);
     // -1: nobody has counted yet.
@@ -62,7 +66,28 @@ pub(super) async fn log(client: &Client) -> Result<(Vec<Finding>, String), Docto
                     vacuum (analyze) sidegate.change_log";
         found(Severity::Warning, what, mend);
     }
+    if expected.doorbell {
+        findings.extend(doorbell(row.try_get("doorbell")?, row.try_get("silent")?));
+    }
     Ok((findings, format!("about {rows} rows, {} KiB", bytes >> 10)))
+}
+
+/// Whether one that is wanted rings.
+fn doorbell(hangs: bool, silent: bool) -> Option<Finding> {
+    let (what, mend) = match (hangs, silent) {
+        (false, _) => (
+            "the doorbell does not hang: changes are known a poll later",
+            "run `sidegate migrate`",
+        ),
+        (true, true) => (
+            "the doorbell stays silent, because transactions may be prepared \
+             (max_prepared_transactions): changes are known a poll later",
+            "set max_prepared_transactions to 0 if nobody prepares any, or `database.doorbell` to false",
+        ),
+        (true, false) => return None,
+    };
+    let what = what.to_owned();
+    Some(Finding::new(Check::Log, Severity::Warning, what, mend))
 }
 
 pub(super) async fn holders(client: &Client, server: &Server) -> Result<Vec<Finding>, DoctorError> {

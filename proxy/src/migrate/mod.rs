@@ -8,6 +8,7 @@
 //! Does not: change what the application's tables hold, nor wait for running Sidegates.
 
 mod contract;
+mod doorbell;
 mod login;
 mod plan;
 mod table;
@@ -161,6 +162,7 @@ impl Session {
             say(&format!("applied {migration}"));
         }
         contract::apply(self, settings, say).await?;
+        self.doorbell(settings.database.doorbell, say).await?;
         self.triggers(say).await?;
         self.grant(settings, say).await?;
         say("the database is up to date");

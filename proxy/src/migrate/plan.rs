@@ -33,6 +33,9 @@ pub(super) async fn up(
         }
     }
     say("reset role;");
+    if settings.database.doorbell {
+        say("select sidegate.hang_doorbell(); -- and note it in sidegate.state");
+    }
     if installed && contract::is_applied(session, &contract).await? {
         return triggers(session, say).await;
     }

@@ -57,8 +57,8 @@ pub(super) async fn retried(
     }
 }
 
-/// `relation` is a quoted name of the catalog.
-async fn with(
+/// Does `work` under a lock. `relation` is a quoted name of the catalog.
+pub(super) async fn with(
     session: &mut Session,
     relation: &str,
     mode: &str,

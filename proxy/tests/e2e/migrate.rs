@@ -1,5 +1,6 @@
 //! `sidegate migrate` on a real server: what it installs, removes, lets go of and restores.
 
+mod doorbell;
 mod log;
 mod writers;
 

@@ -181,3 +181,53 @@ async fn a_crash_ends_the_lease_and_the_life_after_it_makes_everything_void() {
     let (version, slot) = alice(&coherence);
     assert!(fresh(&coherence).await.untouched(&version, slot));
 }
+
+#[tokio::test]
+async fn a_doorbell_tells_of_a_change_before_a_poll_is_due() {
+    let mut server = Server::start().await;
+    server.settings.store.database.doorbell = true;
+    // No poll comes by itself, but for the doctor's next look after half a minute.
+    server.settings.interval = Duration::from_secs(3600);
+    let before_the_doctor = Duration::from_secs(20);
+    migrate::run(
+        &server.settings.store,
+        &migrate::Action::Up,
+        &mut |_line| {},
+    )
+    .await
+    .unwrap();
+    let started = Instant::now();
+    let (coherence, _feed) = server.feed().await;
+    let listening =
+        "select from pg_stat_activity where query = 'listen sidegate_changes' and state = 'idle'";
+    // Twice: one whose connection was ended listens again.
+    for _ in 0..2 {
+        while server
+            .client
+            .query(listening, &[])
+            .await
+            .unwrap()
+            .is_empty()
+        {
+            assert!(started.elapsed() < before_the_doctor, "nobody listens");
+        }
+        let (version, slot) = alice(&coherence);
+        server
+            .run("begin; update users set is_active = not is_active; rollback")
+            .await;
+        assert!(coherence.read().unwrap().untouched(&version, slot));
+        server
+            .run("update users set is_active = not is_active")
+            .await;
+        while coherence.read().unwrap().untouched(&version, slot) {
+            assert!(started.elapsed() < before_the_doctor, "nobody rang");
+            tokio::task::yield_now().await;
+        }
+        server
+            .run(&format!(
+                "select pg_terminate_backend(pid, 10000) from ({}) as it",
+                listening.replacen("select", "select pid", 1)
+            ))
+            .await;
+    }
+}
