@@ -2,7 +2,8 @@
 //!
 //! Promise: a [`Permit`] exists only for a public or preflight route, for a known and active
 //! subject on an authenticated route, or for a decision of the policy that allows. A store that
-//! cannot answer gives no permit. Nobody is refused on facts older than the request (DESIGN §5, R5).
+//! cannot answer gives no permit, unless the route has opted in to what memory still holds (R1). Nobody is
+//! refused on facts older than the request (DESIGN §5, R5).
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub struct Permit {
     grant: Grant,
     route: Arc<Route>,
     target: Target,
+    is_stale: bool,
 }
 
 /// What a permit was given for.
@@ -119,6 +121,12 @@ impl Permit {
         &self.target
     }
 
+    /// Whether it rests on facts older than the bound, by the route's `stale_if_error`.
+    #[must_use]
+    pub const fn is_stale(&self) -> bool {
+        self.is_stale
+    }
+
     /// The subject, where there is one.
     #[must_use]
     pub const fn subject(&self) -> Option<&Subject> {
@@ -148,6 +156,7 @@ impl Authorizer {
             grant: Grant::Public,
             route,
             target,
+            is_stale: false,
         })
     }
 
@@ -157,6 +166,7 @@ impl Authorizer {
             grant: Grant::Preflight,
             route,
             target,
+            is_stale: false,
         }
     }
 
@@ -180,7 +190,10 @@ impl Authorizer {
             subject: &principal.subject,
             resource: named.map(|(kind, id)| (self.policy.kind_name(kind), id)),
         };
-        let mut sourced = self.facts.ask(&question, arrived).await?;
+        let mut sourced = self
+            .facts
+            .ask(&question, arrived, route.stale_if_error)
+            .await?;
         let judge = |answer: &Answer| {
             // Now, and not when the request came: the keys or the store may have kept it waiting.
             self.judge(
@@ -228,6 +241,7 @@ impl Authorizer {
             grant,
             route,
             target,
+            is_stale: sourced.is_stale,
         })
     }
 

@@ -1,8 +1,9 @@
 //! Where the rows of a decision come from: memory, a query that is under way, the store.
 //!
-//! Promises: rows that are allowed on were true at one instant, at most [`BOUND`] ago (DESIGN §5, R1);
-//! rows that are refused on were read after the request arrived (R5); a store that cannot answer is an
-//! error, never an empty answer. A lease that has ended makes everybody wait for one poll, not for a
+//! Promises: rows that are allowed on were true at one instant, at most [`BOUND`] ago (DESIGN §5, R1), or
+//! where the route has opted in and the store cannot be asked, as long ago as the route says; rows that
+//! are refused on were read after the request arrived (R5); a store that cannot answer is an error, never
+//! an empty answer. A lease that has ended makes everybody wait for one poll, not for a
 //! query each; and one question that many miss is one query.
 //!
 //! Does not: decide.
@@ -40,8 +41,18 @@ pub struct Kept {
     coherence: Arc<Coherence>,
     l1: L1,
     flights: Flights<Answer>,
-    /// Questions that were answered from memory, and others.
-    answered: [AtomicU64; 2],
+    /// Questions by [`Tier`].
+    answered: [AtomicU64; 3],
+}
+
+/// Where rows came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tier {
+    Memory,
+    /// Also where it had no answer.
+    Store,
+    /// From memory, because the store could not be asked.
+    Stale,
 }
 
 /// Rows for a decision.
@@ -51,6 +62,8 @@ pub struct Sourced {
     pub answer: Answer,
     /// Whether they were read after the request arrived: only then may it be refused on them.
     pub is_fresh: bool,
+    /// Whether they may be older than [`BOUND`], because the store could not be asked.
+    pub is_stale: bool,
 }
 
 enum Looked {
@@ -82,7 +95,8 @@ impl Facts {
         self.kept.as_ref()
     }
 
-    /// The rows that a question is about, from wherever they may come.
+    /// The rows that a question is about, from wherever they may come. `stale_if_error` is how old those
+    /// in memory may be if the store cannot be asked.
     ///
     /// # Errors
     /// When they are not in memory and the store cannot tell.
@@ -90,6 +104,7 @@ impl Facts {
         &self,
         question: &Question<'_>,
         arrived: BootTime,
+        stale_if_error: Duration,
     ) -> Result<Sourced, StoreError> {
         let Some(kept) = &self.kept else {
             return self.plain(question).await;
@@ -99,14 +114,32 @@ impl Facts {
             Looked::Missing => None,
             Looked::Stale => kept.after_a_poll(question, arrived).await,
         };
-        kept.count(found.is_some());
-        match found {
-            Some(answer) => Ok(Sourced {
+        if let Some(answer) = found {
+            kept.count(Tier::Memory);
+            return Ok(Sourced {
                 answer,
                 is_fresh: false,
-            }),
-            None => self.query(kept, question, arrived, None).await,
+                is_stale: false,
+            });
         }
+        let error = match self.query(kept, question, arrived, None).await {
+            Ok(sourced) => {
+                kept.count(Tier::Store);
+                return Ok(sourced);
+            }
+            Err(error) => error,
+        };
+        let stale = if error.is_outage() {
+            kept.stale(question, stale_if_error)
+        } else {
+            None
+        };
+        kept.count(stale.as_ref().map_or(Tier::Store, |_| Tier::Stale));
+        stale.ok_or(error).map(|answer| Sourced {
+            answer,
+            is_fresh: false,
+            is_stale: true,
+        })
     }
 
     /// The same rows as of an instant after the request arrived, for who would be refused on others.
@@ -125,6 +158,7 @@ impl Facts {
             Some(answer) => Ok(Sourced {
                 answer,
                 is_fresh: true,
+                is_stale: false,
             }),
             None => self.query(kept, question, arrived, Some(arrived)).await,
         }
@@ -134,6 +168,7 @@ impl Facts {
         Ok(Sourced {
             answer: self.store.ask(question).await?,
             is_fresh: true,
+            is_stale: false,
         })
     }
 
@@ -164,6 +199,7 @@ impl Facts {
         Ok(Sourced {
             answer,
             is_fresh: began >= arrived,
+            is_stale: false,
         })
     }
 }
@@ -192,14 +228,12 @@ impl Kept {
         &self.l1
     }
 
-    /// Questions that were answered from memory, and those that needed the store.
+    /// Questions that were answered from memory, those that needed the store, and those that memory
+    /// answered past the bound because the store could not be asked.
     #[must_use]
-    pub fn answered(&self) -> (u64, u64) {
-        let [memory, store] = &self.answered;
-        (
-            memory.load(Ordering::Relaxed),
-            store.load(Ordering::Relaxed),
-        )
+    pub fn answered(&self) -> [u64; 3] {
+        let [memory, store, stale] = &self.answered;
+        [memory, store, stale].map(|count| count.load(Ordering::Relaxed))
     }
 
     /// Queries that were sent, and askers who joined one.
@@ -208,9 +242,13 @@ impl Kept {
         (self.flights.started(), self.flights.joined())
     }
 
-    fn count(&self, from_memory: bool) {
-        let [memory, store] = &self.answered;
-        let counter = if from_memory { memory } else { store };
+    fn count(&self, tier: Tier) {
+        let [memory, store, stale] = &self.answered;
+        let counter = match tier {
+            Tier::Memory => memory,
+            Tier::Store => store,
+            Tier::Stale => stale,
+        };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -231,6 +269,17 @@ impl Kept {
         let reading = self.coherence.fresh(arrived, POLL_PATIENCE).await.ok()?;
         let answer = self.l1.answer(question, &reading, BootTime::now())?;
         reading.is_live(BootTime::now()).then_some(answer)
+    }
+
+    /// What is in memory and was known to be true at most so long ago. No change that the feed has heard
+    /// of is passed over: only what it could not hear of may be missing.
+    fn stale(&self, question: &Question<'_>, at_most: Duration) -> Option<Answer> {
+        if at_most.is_zero() {
+            return None;
+        }
+        let reading = self.coherence.read()?;
+        let answer = self.l1.answer(question, &reading, BootTime::now())?;
+        (reading.age(BootTime::now()) <= at_most).then_some(answer)
     }
 
     /// Whether an answer is surely of another database than the one that counts: the feed follows

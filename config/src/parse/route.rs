@@ -6,14 +6,15 @@
 //! its table.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use http::Method;
 
 use super::policy::list;
 use super::report::Report;
-use super::value::all;
+use super::value::{Bounds, all};
 use crate::locate::YamlPath;
-use crate::raw::{self, Access, UnknownSubjectName};
+use crate::raw::{self, Access, DurationText, UnknownSubjectName};
 use crate::settings::{
     AccessSettings, IdSource, PolicySettings, RouteSettings, Settings, UnknownSubject,
     UpstreamSettings,
@@ -129,6 +130,13 @@ fn route(
              `resource`",
         ),
     };
+    let stale_if_error = stale_if_error(
+        &raw.stale_if_error,
+        methods.as_ref(),
+        access.as_ref(),
+        at,
+        report,
+    );
     let websocket = raw.websocket.0;
     let get = |methods: &Vec<Method>| methods.contains(&Method::GET);
     if websocket && !methods.as_ref().is_none_or(get) {
@@ -144,9 +152,40 @@ fn route(
         path: raw.path,
         access: access?,
         hide_denied: raw.hide_denied.0,
+        stale_if_error: stale_if_error?,
         websocket,
         upstream: raw.upstream,
     })
+}
+
+/// A right that was taken away may count for longer only where nothing is changed with it.
+fn stale_if_error(
+    written: &Option<DurationText>,
+    methods: Option<&Vec<Method>>,
+    access: Option<&AccessSettings>,
+    at: &YamlPath,
+    report: &mut Report,
+) -> Option<Duration> {
+    let at = at.key("stale_if_error");
+    let stale = report.duration(&at, written.as_ref(), &STALE)?;
+    let reads = |methods: &Vec<Method>| {
+        let mut methods = methods.iter();
+        methods.all(|method| [Method::GET, Method::HEAD].contains(method))
+    };
+    let decided = |access: &AccessSettings| match access {
+        AccessSettings::Public => false,
+        AccessSettings::Authenticated { .. } => true,
+        AccessSettings::Resource { action, .. } => !WRITES.contains(&action.as_str()),
+    };
+    let only_reads = methods.is_none_or(reads) && access.is_none_or(decided);
+    if !stale.is_zero() && !only_reads {
+        return report.refuse(
+            &at,
+            "expected only on routes that read: GET and HEAD alone, not public, and no action of \
+             write, delete and share",
+        );
+    }
+    Some(stale)
 }
 
 fn group(name: &str, upstream: Option<&UpstreamSettings>, at: &YamlPath, report: &mut Report) {
@@ -227,6 +266,16 @@ fn resource(
         id: id?,
     })
 }
+
+/// Actions that change something, whatever the method.
+const WRITES: [&str; 3] = ["write", "delete", "share"];
+
+const STALE: Bounds = Bounds {
+    default: Duration::ZERO,
+    min: Duration::ZERO,
+    max: Duration::from_secs(30),
+    says: "0s to 30s",
+};
 
 const NOT_AUTHENTICATED: &str = "expected `unknown_subject` only with `access: authenticated`";
 

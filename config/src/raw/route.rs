@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::mapping::only_mapping;
-use super::scalar::Lenient;
+use super::scalar::{DurationText, Lenient};
 
 only_mapping!(Route, RouteResource, ResourceId);
 
@@ -33,6 +33,10 @@ pub(crate) struct Route {
     /// Answer 404 instead of 403 when the decision is a denial. Default: false.
     #[serde(default)]
     pub(crate) hide_denied: Lenient<bool>,
+    /// While the database cannot be asked, what is in memory may still allow for so long after it was
+    /// last known to be true, 0s to 30s. Reads only: a right taken away meanwhile counts that much
+    /// later. Default: 0s.
+    pub(crate) stale_if_error: Option<DurationText>,
     /// Whether a WebSocket handshake is passed on; needs GET among `methods`. Default: false.
     #[serde(default)]
     pub(crate) websocket: Lenient<bool>,

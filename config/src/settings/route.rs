@@ -3,6 +3,8 @@
 //! Promise: each has exactly one rule, and its kind and its group exist. Its template is parsed
 //! by the proxy.
 
+use std::time::Duration;
+
 use http::{HeaderName, Method};
 
 /// One rule: what is asked, and what must hold.
@@ -18,6 +20,9 @@ pub struct RouteSettings {
     pub access: AccessSettings,
     /// Answer 404 instead of 403 when the decision is a denial.
     pub hide_denied: bool,
+    /// How long after it was last known to be true an answer from memory may allow while the store
+    /// cannot be asked, 0 to 30 s. Not zero only on routes that read.
+    pub stale_if_error: Duration,
     /// Whether a WebSocket handshake is passed on.
     pub websocket: bool,
     /// The group of `upstream.groups` that serves it; `None`: the active one.

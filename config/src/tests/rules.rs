@@ -214,6 +214,27 @@ fn a_route_has_exactly_one_rule() {
 }
 
 #[test]
+fn only_what_reads_may_rest_on_stale_facts() {
+    let rule = "access: public";
+    let resource = "action: read, resource: { kind: generation, id: { query: id } }";
+    let stale =
+        |access: &str, value: &str| with(rule, &format!("{access}, stale_if_error: {value}"));
+    let long = parsed(&stale(resource, "30s")).unwrap();
+    assert_eq!(long.routes[0].stale_if_error.as_secs(), 30);
+    let alone = parsed(&stale("access: authenticated", "5s")).unwrap();
+    assert_eq!(alone.routes[0].stale_if_error.as_secs(), 5);
+    let settings = parsed(&with(rule, resource)).unwrap();
+    assert!(settings.routes[0].stale_if_error.is_zero());
+    let at = "routes[0].stale_if_error";
+    refused(&stale(resource, "31s"), at, "0s to 30s");
+    refused(&stale(rule, "1s"), at, "routes that read");
+    let writes = resource.replace("read", "write");
+    refused(&stale(&writes, "1s"), at, "routes that read");
+    let posts = stale(resource, "1s").replace("[GET]", "[GET, POST]");
+    refused(&posts, at, "routes that read");
+}
+
+#[test]
 fn names_that_are_referred_to_exist() {
     let roles = "roles: { owner: [read], viewer: [read] }";
     let policy = |more: &str| with(roles, &format!("{roles}\n  {more}"));

@@ -87,9 +87,10 @@ fn questions(registry: &Registry, kept: &Kept) -> Result<(), prometheus::Error> 
         "Questions of decisions, by where their rows came from",
         &["tier"],
     )?;
-    let (memory, store) = kept.answered();
+    let [memory, store, stale] = kept.answered();
     set(&tier, &["l1"], memory);
     set(&tier, &["store"], store);
+    set(&tier, &["l1_stale"], stale);
     let flights = vector(
         registry,
         "sidegate_flights",

@@ -14,6 +14,9 @@ pub(super) fn log(ctx: &RequestContext, code: Code, status: Option<u16>) {
     let subject = ctx.subject.as_ref().map(Id::as_str);
     let reason = code.name();
     match code.outcome() {
+        "allow" if ctx.is_stale() => {
+            tracing::info!(%decision_id, route, subject, reason, status, "allowed on stale facts");
+        }
         "allow" => tracing::debug!(%decision_id, route, subject, reason, status, "allowed"),
         "deny" => tracing::info!(%decision_id, route, subject, reason, status, "denied"),
         _ => tracing::warn!(%decision_id, route, subject, reason, status, "not decided"),

@@ -26,7 +26,7 @@ use crate::authz::Permit;
 use crate::clearance::Clearance;
 use crate::generation::{Current, Generation};
 use crate::head::Head;
-use crate::identity::{self, DECISION_ID, Headers};
+use crate::identity::{self, DECISION_ID, DEGRADED, Headers};
 use crate::metrics::Metrics;
 use crate::outcome::Code;
 use crate::pipeline::Sight;
@@ -73,6 +73,12 @@ impl RequestContext {
             Verdict::Cleared(cleared) => Some(cleared),
             Verdict::Pending | Verdict::Rejected(_) => None,
         }
+    }
+
+    /// Whether it was allowed on facts older than the bound.
+    fn is_stale(&self) -> bool {
+        let permit = self.cleared().and_then(|(clearance, _)| clearance.permit());
+        permit.is_some_and(Permit::is_stale)
     }
 }
 
@@ -235,6 +241,9 @@ impl ProxyHttp for Gateway {
         let mut buffer = Uuid::encode_buffer();
         let decision_id: &str = ctx.decision_id.hyphenated().encode_lower(&mut buffer);
         response.insert_header(DECISION_ID, decision_id)?;
+        if ctx.is_stale() {
+            response.insert_header(DEGRADED, "stale")?;
+        }
         Ok(())
     }
 

@@ -36,7 +36,9 @@ pub const SUBJECT_TYPE: HeaderName = HeaderName::from_static("x-sidegate-subject
 pub const ROLES: HeaderName = HeaderName::from_static("x-sidegate-roles");
 /// The subject's roles on the authorized resource, comma separated.
 pub const RESOURCE_ROLES: HeaderName = HeaderName::from_static("x-sidegate-resource-roles");
-/// The decision's id; the one header that is also set on answers.
+/// On an answer: the decision rests on facts older than the bound, because the store could not be asked.
+pub const DEGRADED: HeaderName = HeaderName::from_static("x-sidegate-degraded");
+/// The decision's id; also on every answer.
 pub const DECISION_ID: HeaderName = HeaderName::from_static("x-sidegate-decision-id");
 /// The signed assertion.
 pub const ASSERTION: HeaderName = HeaderName::from_static("x-sidegate-assertion");

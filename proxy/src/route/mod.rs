@@ -16,6 +16,7 @@ pub use table::{AmbiguousPath, Found, RouteTable, RouteTableError};
 pub use template::{Template, TemplateError};
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{HeaderName, Method};
 use sidegate_config::UnknownSubject;
@@ -34,6 +35,8 @@ pub struct Route {
     pub access: Access,
     /// Whether a denial looks like a missing route.
     pub hide_denied: bool,
+    /// How old an answer from memory may be while the store cannot be asked; zero: as ever.
+    pub stale_if_error: Duration,
     /// Whether a WebSocket handshake is passed on.
     pub websocket: bool,
     /// The group of instances that serves it; `None`: the active one.

@@ -280,6 +280,7 @@ fn compile(setting: &RouteSettings, policy: &Policy) -> Result<Route, RouteTable
         template,
         access,
         hide_denied: setting.hide_denied,
+        stale_if_error: setting.stale_if_error,
         websocket: setting.websocket,
         upstream: setting.upstream.clone(),
     })

@@ -78,6 +78,17 @@ pub enum StoreError {
     Malformed,
 }
 
+impl StoreError {
+    /// Whether the store could not be asked, as opposed to an answer that is of no use.
+    #[must_use]
+    pub const fn is_outage(self) -> bool {
+        match self {
+            Self::Unavailable | Self::TimedOut => true,
+            Self::Refused | Self::Malformed => false,
+        }
+    }
+}
+
 /// A store.
 #[derive(Debug)]
 pub enum Store {

@@ -3,6 +3,7 @@
 
 use std::net::TcpListener;
 
+use crate::caching::metric;
 use crate::database::{Database, LOGIN, SUPERUSER, folder};
 use crate::process::{ALICE, MINE, Sidegate, YOURS, eventually, token};
 use crate::recorder::Recorder;
@@ -159,4 +160,65 @@ fn it_starts_without_a_database_and_is_ready_when_there_is_one() {
             (sidegate.admin("/readyz")["ready"] == true).then_some(())
         });
     }
+}
+
+#[test]
+fn a_route_that_has_opted_in_goes_on_reading_for_a_while_and_says_so() {
+    let database = database();
+    let recorder = Recorder::start();
+    let route = |name: &str, stale: &str| {
+        format!(
+            "  - {{ methods: [GET], path: \"/{name}/{{id}}\", action: read, stale_if_error: {stale}, resource: {{ kind: generation, id: {{ path: id }} }} }}\n"
+        )
+    };
+    let routes = route("long", "30s") + &route("brief", "2s");
+    let config = database.config(recorder.address, "  query_timeout: 300ms\n", &routes);
+    let folder = folder(&config);
+    crate::database::migrate(folder.path(), &[]);
+    let sidegate = Sidegate::run_in(folder);
+    all_is_well(&sidegate, "at first");
+    eventually("an open cache", || {
+        (metric(&sidegate, "sidegate_cache_open") == Some(1)).then_some(())
+    });
+    // Both sides of the question are in memory: Alice may read hers, and not the other one.
+    let degraded = |path: &str| {
+        let authorization = format!("Bearer {}", token(ALICE));
+        let headers = [("Authorization", authorization.as_str())];
+        let reply = ask(sidegate.proxy, request("GET", path, &headers));
+        let mark = reply.header("x-sidegate-degraded").map(str::to_owned);
+        (reply.status, mark)
+    };
+    let (long, brief) = (format!("/long/{MINE}"), format!("/brief/{MINE}"));
+    let yours = format!("/long/{YOURS}");
+    for (path, expected) in [(&long, (200, None)), (&yours, (403, None))] {
+        let from_memory = || metric(&sidegate, "sidegate_answers{tier=\"l1\"}");
+        eventually("an answer from memory", || {
+            let before = from_memory();
+            assert_eq!(degraded(path), expected);
+            (from_memory() > before).then_some(())
+        });
+    }
+
+    database.session(SUPERUSER).run("checkpoint");
+    database.cluster.pause().unwrap();
+    eventually("the end of the lease", || {
+        (status(&sidegate, &format!("/g/{MINE}")) == 503).then_some(())
+    });
+    assert_eq!(degraded(&long), (200, Some("stale".to_owned())));
+    assert_eq!(
+        degraded(&yours).0,
+        503,
+        "nobody is refused on what is stale"
+    );
+    assert_eq!(status(&sidegate, "/me"), 503, "it has not opted in");
+    eventually("the end of two seconds", || {
+        (status(&sidegate, &brief) == 503).then_some(())
+    });
+    assert_eq!(degraded(&long).0, 200, "thirty seconds are not over");
+    assert!(metric(&sidegate, "sidegate_answers{tier=\"l1_stale\"}") >= Some(2));
+    sidegate.logged("allowed on stale facts");
+
+    database.cluster.resume().unwrap();
+    all_is_well(&sidegate, "it is over");
+    assert_eq!(degraded(&long), (200, None));
 }
