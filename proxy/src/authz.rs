@@ -218,25 +218,7 @@ impl Authorizer {
             principal: Arc::clone(principal),
             roles: own_roles(principal, answer),
         };
-        let grant = match (verdict, resource) {
-            (Verdict::Known(known), None) => {
-                known.map_err(AuthzError::Denied)?;
-                Grant::Authenticated(subject)
-            }
-            (Verdict::Decided(decision), Some(resource)) => {
-                if decision.effect() == Effect::Deny {
-                    return Err(AuthzError::Denied(decision.reason()));
-                }
-                Grant::Decided {
-                    subject,
-                    resource,
-                    decision,
-                }
-            }
-            (Verdict::Known(_) | Verdict::Decided(_) | Verdict::Mismatch, _) => {
-                return Err(AuthzError::Mismatch);
-            }
-        };
+        let grant = grant(verdict, resource, subject)?;
         Ok(Permit {
             grant,
             route,
@@ -313,6 +295,33 @@ impl Verdict {
         match self {
             Self::Decided(decision) => decision.checks(),
             Self::Known(_) | Self::Mismatch => None,
+        }
+    }
+}
+
+/// What a verdict gives leave for.
+fn grant(
+    verdict: Verdict,
+    resource: Option<Resource>,
+    subject: Subject,
+) -> Result<Grant, AuthzError> {
+    match (verdict, resource) {
+        (Verdict::Known(known), None) => {
+            known.map_err(AuthzError::Denied)?;
+            Ok(Grant::Authenticated(subject))
+        }
+        (Verdict::Decided(decision), Some(resource)) => {
+            if decision.effect() == Effect::Deny {
+                return Err(AuthzError::Denied(decision.reason()));
+            }
+            Ok(Grant::Decided {
+                subject,
+                resource,
+                decision,
+            })
+        }
+        (Verdict::Known(_) | Verdict::Decided(_) | Verdict::Mismatch, _) => {
+            Err(AuthzError::Mismatch)
         }
     }
 }
