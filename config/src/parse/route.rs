@@ -14,7 +14,7 @@ use super::policy::list;
 use super::report::Report;
 use super::value::{Bounds, all};
 use crate::locate::YamlPath;
-use crate::raw::{self, Access, DurationText, UnknownSubjectName};
+use crate::raw::{self, Access, UnknownSubjectName};
 use crate::settings::{
     AccessSettings, IdSource, PolicySettings, RouteSettings, Settings, UnknownSubject,
     UpstreamSettings,
@@ -130,13 +130,8 @@ fn route(
              `resource`",
         ),
     };
-    let stale_if_error = stale_if_error(
-        &raw.stale_if_error,
-        methods.as_ref(),
-        access.as_ref(),
-        at,
-        report,
-    );
+    let written = raw.stale_if_error.as_ref();
+    let stale_if_error = report.duration(&at.key("stale_if_error"), written, &STALE);
     let websocket = raw.websocket.0;
     let get = |methods: &Vec<Method>| methods.contains(&Method::GET);
     if websocket && !methods.as_ref().is_none_or(get) {
@@ -146,7 +141,7 @@ fn route(
     if let Some(name) = &raw.upstream {
         group(name, referred.upstream, &at.key("upstream"), report);
     }
-    Some(RouteSettings {
+    let route = RouteSettings {
         id: id?,
         methods: methods?,
         path: raw.path,
@@ -155,37 +150,29 @@ fn route(
         stale_if_error: stale_if_error?,
         websocket,
         upstream: raw.upstream,
-    })
+    };
+    // A right that was taken away may count for longer only where nothing is changed with it, and where
+    // its use ends with the answer.
+    if !route.stale_if_error.is_zero() && !only_reads(&route) {
+        return report.refuse(
+            &at.key("stale_if_error"),
+            "expected only on routes that read: GET and HEAD alone, neither public nor a WebSocket, \
+             and no action of write, delete and share",
+        );
+    }
+    Some(route)
 }
 
-/// A right that was taken away may count for longer only where nothing is changed with it.
-fn stale_if_error(
-    written: &Option<DurationText>,
-    methods: Option<&Vec<Method>>,
-    access: Option<&AccessSettings>,
-    at: &YamlPath,
-    report: &mut Report,
-) -> Option<Duration> {
-    let at = at.key("stale_if_error");
-    let stale = report.duration(&at, written.as_ref(), &STALE)?;
-    let reads = |methods: &Vec<Method>| {
-        let mut methods = methods.iter();
-        methods.all(|method| [Method::GET, Method::HEAD].contains(method))
-    };
-    let decided = |access: &AccessSettings| match access {
+/// Whether a route only reads.
+fn only_reads(route: &RouteSettings) -> bool {
+    let mut methods = route.methods.iter();
+    let reads = methods.all(|method| [Method::GET, Method::HEAD].contains(method));
+    let decided = match &route.access {
         AccessSettings::Public => false,
         AccessSettings::Authenticated { .. } => true,
         AccessSettings::Resource { action, .. } => !WRITES.contains(&action.as_str()),
     };
-    let only_reads = methods.is_none_or(reads) && access.is_none_or(decided);
-    if !stale.is_zero() && !only_reads {
-        return report.refuse(
-            &at,
-            "expected only on routes that read: GET and HEAD alone, not public, and no action of \
-             write, delete and share",
-        );
-    }
-    Some(stale)
+    reads && decided && !route.websocket
 }
 
 fn group(name: &str, upstream: Option<&UpstreamSettings>, at: &YamlPath, report: &mut Report) {

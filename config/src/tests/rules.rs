@@ -230,6 +230,8 @@ fn only_what_reads_may_rest_on_stale_facts() {
     refused(&stale(rule, "1s"), at, "routes that read");
     let writes = resource.replace("read", "write");
     refused(&stale(&writes, "1s"), at, "routes that read");
+    let socket = format!("{resource}, websocket: true");
+    refused(&stale(&socket, "1s"), at, "routes that read");
     let posts = stale(resource, "1s").replace("[GET]", "[GET, POST]");
     refused(&posts, at, "routes that read");
 }

@@ -29,7 +29,14 @@ impl Expectations {
         let database = &store.database;
         // Each instance has at least seven, however small its share: one per pool, two for the feed.
         let base = database.pool_size.max(database.instances.saturating_mul(7));
-        let connections = base.saturating_add(database.max_overflow);
+        let listening = if database.doorbell {
+            database.instances
+        } else {
+            0
+        };
+        let connections = base
+            .saturating_add(database.max_overflow)
+            .saturating_add(listening);
         Self {
             subject: policy.subject_id,
             kinds: policy
