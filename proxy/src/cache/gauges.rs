@@ -17,7 +17,8 @@ pub fn gather(kept: &Kept) -> Result<Vec<MetricFamily>, prometheus::Error> {
     let registry = Registry::new();
     rows(&registry, kept)?;
     questions(&registry, kept)?;
-    let reading = kept.coherence().read();
+    let coherence = kept.coherence();
+    let reading = coherence.read();
     let live = reading.is_some_and(|reading| reading.is_live(BootTime::now()));
     let plain = |name, help, value: i64| -> Result<(), prometheus::Error> {
         let gauge = IntGauge::new(name, help)?;
@@ -28,6 +29,11 @@ pub fn gather(kept: &Kept) -> Result<Vec<MetricFamily>, prometheus::Error> {
         "sidegate_cache_open",
         "1 while answers may come from memory",
         i64::from(live),
+    )?;
+    plain(
+        "sidegate_polls",
+        "Polls of the change log that were begun; the few flushes are among them",
+        i64::try_from(coherence.polls()).unwrap_or(i64::MAX),
     )?;
     let Some(reading) = reading else {
         return Ok(registry.gather());

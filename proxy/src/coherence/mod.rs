@@ -190,6 +190,12 @@ impl Coherence {
         self.flush_up_to(0, self.take_number());
     }
 
+    /// How many polls were begun. Flushes take a number too, so it is that much above.
+    #[must_use]
+    pub fn polls(&self) -> u64 {
+        self.started.load(Ordering::Relaxed)
+    }
+
     /// Why nothing may be cached; empty: it may. Names no row; may name tables.
     #[must_use]
     pub fn closed_because(&self) -> Vec<String> {
