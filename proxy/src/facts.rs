@@ -3,8 +3,8 @@
 //! Promises: rows that are allowed on were true at one instant, at most [`BOUND`] ago (DESIGN §5, R1), or
 //! where the route has opted in and the store cannot be asked, as long ago as the route says; rows that
 //! are refused on were read after the request arrived (R5); a store that cannot answer is an error, never
-//! an empty answer. A lease that has ended makes everybody wait for one poll, not for a
-//! query each; and one question that many miss is one query.
+//! an empty answer. A lease that has ended makes everybody wait for one poll, not for a query each, and
+//! so do rows that were read apart; and one question that many miss is one query.
 //!
 //! Does not: decide.
 
@@ -17,7 +17,7 @@ use futures_util::future::BoxFuture;
 use sidegate_config::CacheSettings;
 use sidegate_policy::Id;
 
-use crate::cache::{FlightKey, Flights, L1, Terms};
+use crate::cache::{FlightKey, Flights, L1, Missed, Terms};
 use crate::coherence::{BOUND, BootTime, Coherence, Reading};
 use crate::store::{Answer, Origin, Question, Store, StoreError};
 
@@ -69,7 +69,7 @@ pub struct Sourced {
 enum Looked {
     Found(Answer),
     Missing,
-    /// The lease has ended.
+    /// The lease has ended, or the rows do not go together yet: one poll mends both.
     Stale,
 }
 
@@ -257,10 +257,10 @@ impl Kept {
         let Some(reading) = self.coherence.read() else {
             return Looked::Missing;
         };
-        match self.l1.answer(question, &reading, arrived) {
-            Some(answer) if reading.is_live(BootTime::now()) => Looked::Found(answer),
-            Some(_) => Looked::Stale,
-            None => Looked::Missing,
+        match self.l1.look(question, &reading, arrived) {
+            Ok(answer) if reading.is_live(BootTime::now()) => Looked::Found(answer),
+            Ok(_) | Err(Missed::Apart) => Looked::Stale,
+            Err(Missed::Absent) => Looked::Missing,
         }
     }
 

@@ -58,6 +58,17 @@ struct Classes {
     apart: AtomicU64,
 }
 
+/// Why there is no whole answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    /// A row is not here, or does not count.
+    Absent,
+    /// All of them are here and count, but were read at different times: after one more poll they go
+    /// together. To ask the store for them would renew the subject's row, and set it apart from the
+    /// subject's other resources, whose askers would do the same to this one.
+    Apart,
+}
+
 /// An answer that is kept: with its question, and what its rows have in common.
 #[derive(Clone, Copy)]
 struct Fill<'a> {
@@ -100,7 +111,21 @@ impl L1 {
         reading: &Reading<'_>,
         now: BootTime,
     ) -> Option<Answer> {
-        self.classes.as_ref()?.answer(question, reading, now)
+        self.look(question, reading, now).ok()
+    }
+
+    /// The same, and what is missing of it.
+    ///
+    /// # Errors
+    /// When there is no whole answer.
+    pub fn look(
+        &self,
+        question: &Question<'_>,
+        reading: &Reading<'_>,
+        now: BootTime,
+    ) -> Result<Answer, Missed> {
+        let classes = self.classes.as_ref().ok_or(Missed::Absent)?;
+        classes.answer(question, reading, now)
     }
 
     /// Keeps the rows of an answer that was admitted as `version`.
@@ -145,20 +170,26 @@ impl Classes {
         question: &Question<'_>,
         reading: &Reading<'_>,
         now: BootTime,
-    ) -> Option<Answer> {
-        let subject = self.subjects.get(question.subject, reading, now)?;
+    ) -> Result<Answer, Missed> {
+        let subject = self
+            .subjects
+            .get(question.subject, reading, now)
+            .ok_or(Missed::Absent)?;
         let Some((kind, id)) = question.resource else {
-            return Some(Answer {
-                subject: Some(subject.row?),
+            return Ok(Answer {
+                subject: Some(subject.row.ok_or(Missed::Absent)?),
                 ..Answer::default()
             });
         };
         let id = id.as_str();
         let asked = ResourceRef { kind, id };
-        let resource = self.resources.get(&asked, reading, now)?;
-        let row = resource.row.as_deref()?;
+        let resource = self
+            .resources
+            .get(&asked, reading, now)
+            .ok_or(Missed::Absent)?;
+        let row = resource.row.as_deref().ok_or(Missed::Absent)?;
         let project = match &row.project {
-            Some(id) => Some(self.projects.get(id, reading, now)?),
+            Some(id) => Some(self.projects.get(id, reading, now).ok_or(Missed::Absent)?),
             None => None,
         };
         let of_project = project.as_ref().and_then(|entry| entry.row.as_deref());
@@ -166,7 +197,11 @@ impl Classes {
             Some(team) => {
                 let (team, user) = (team.as_str(), question.subject.as_str());
                 let asked = MemberRef { team, user };
-                Some(self.memberships.get(&asked, reading, now)?)
+                Some(
+                    self.memberships
+                        .get(&asked, reading, now)
+                        .ok_or(Missed::Absent)?,
+                )
             }
             None => None,
         };
@@ -178,10 +213,10 @@ impl Classes {
         ];
         if !reading.combines(versions.into_iter().flatten()) {
             self.apart.fetch_add(1, Ordering::Relaxed);
-            return None;
+            return Err(Missed::Apart);
         }
-        Some(Answer {
-            subject: Some(subject.row?),
+        Ok(Answer {
+            subject: Some(subject.row.ok_or(Missed::Absent)?),
             resource: resource.row,
             project: project.and_then(|entry| entry.row),
             membership: membership.and_then(|entry| entry.row),

@@ -39,4 +39,4 @@ mod tests;
 pub use class::ClassStats;
 pub use flight::{FlightKey, Flights, Terms};
 pub use gauges::gather;
-pub use l1::{L1, L1Stats};
+pub use l1::{L1, L1Stats, Missed};
