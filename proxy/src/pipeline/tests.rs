@@ -1,5 +1,6 @@
 //! No allow from anything but a decision that allows: one test for each way around it.
 
+mod crowd;
 mod naming;
 mod preflight;
 
