@@ -232,12 +232,11 @@ fn facts(settings: &Settings, previous: Option<&Generation>, store: &Arc<Store>)
         return Arc::clone(&previous.facts);
     }
     let store = Arc::clone(store);
-    Arc::new(match store.postgres() {
-        Some(_) if settings.cache.l1_bytes > 0 => {
-            let coherence = Arc::new(Coherence::new(settings.coherence.slots));
-            Facts::cached(store, Arc::new(Kept::new(&settings.cache, coherence)))
-        }
-        Some(_) | None => Facts::uncached(store),
+    Arc::new(if settings.cache.l1_bytes > 0 {
+        let coherence = Arc::new(Coherence::new(settings.coherence.slots));
+        Facts::cached(store, Arc::new(Kept::new(&settings.cache, coherence)))
+    } else {
+        Facts::uncached(store)
     })
 }
 

@@ -19,11 +19,12 @@ use tokio::time::sleep;
 use crate::authn::{FetchError, RemoteKeys, key_client};
 use crate::clock::Clock;
 use crate::coherence::{FeedSettings, FeedThread};
+use crate::directory_watch::DirectoryWatch;
 use crate::doctor::{Board, Expectations};
 use crate::generation::{Current, Generation};
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
-use crate::store::{Change, FileStore, Store, Watch};
+use crate::store::Store;
 
 /// How often the pulse beats while there is no file to look at.
 const BEAT: Duration = Duration::from_secs(1);
@@ -57,21 +58,22 @@ impl Housekeeping {
     }
 
     async fn watch_store(&self) {
-        let mut watched = self.current.load();
-        let mut watch = Watch::default();
+        let mut watched = None;
         loop {
             let current = self.current.load();
-            if !Arc::ptr_eq(&watched.store, &current.store) {
-                watch = Watch::default();
-            }
-            watched = current;
-            self.look(&watched, &mut watch);
-            self.pulse.beat();
-            let pause = match &watched.settings.store {
-                StoreSettings::File { poll_interval, .. } => *poll_interval,
-                StoreSettings::Postgres(_) => BEAT,
+            watched = match (&*current.store, &current.settings.store) {
+                (Store::File(store), StoreSettings::File { poll_interval, .. }) => {
+                    let mut watch = DirectoryWatch::of(&current, store, watched.take());
+                    watch.round(store, *poll_interval, &self.metrics);
+                    Some(watch)
+                }
+                _ => None,
             };
-            sleep(pause).await;
+            self.pulse.beat();
+            match &watched {
+                Some(watch) => watch.due().await,
+                None => sleep(BEAT).await,
+            }
         }
     }
 
@@ -97,32 +99,6 @@ impl Housekeeping {
             tokio::select! {
                 () = work => {}
                 () = replaced => {}
-            }
-        }
-    }
-
-    fn look(&self, generation: &Generation, watch: &mut Watch) {
-        match &*generation.store {
-            Store::File(store) => self.report(store, watch),
-            Store::Postgres(_) => {}
-            #[cfg(test)]
-            Store::Faulty(_) => {}
-        }
-    }
-
-    fn report(&self, store: &FileStore, watch: &mut Watch) {
-        match watch.poll(store) {
-            None => {}
-            Some(Change::Loaded(rows)) => {
-                self.metrics.store_edit(true);
-                tracing::info!(rows, "the directory file was read");
-            }
-            Some(Change::Refused(reason)) => {
-                self.metrics.store_edit(false);
-                tracing::error!(
-                    reason,
-                    "the directory file is bad: its last good reading counts"
-                );
             }
         }
     }
@@ -208,7 +184,8 @@ impl Housekeeping {
     }
 }
 
-/// The feed of a generation that keeps anything. Without one nothing is answered from memory.
+/// The feed of a generation that keeps anything of a database. Without one nothing is answered from
+/// memory.
 fn follow(generation: &Generation) -> Option<FeedThread> {
     let kept = generation.facts.kept()?;
     let StoreSettings::Postgres(store) = &generation.settings.store else {

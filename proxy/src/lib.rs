@@ -17,6 +17,7 @@ pub mod coherence;
 pub mod cors;
 pub mod database;
 pub mod demo;
+pub mod directory_watch;
 pub mod doctor;
 pub mod explain;
 pub mod facts;

@@ -9,8 +9,8 @@
 //! Does not: hold what is cached, or decide what to do without a reading. Who keeps a value calls
 //! [`Coherence::begin`] before its query is sent and [`Coherence::admit`] when the answer is there.
 //!
-//! `feed` decides what an answer of the database means, `run` asks for it, this file and `reading` are
-//! what requests see. The order of loads and stores that all of it rests on:
+//! `feed` decides what an answer of the database means, `run` asks for it, `edits` stands in for both where
+//! the store is a file; this file and `reading` are what requests see. The order of loads and stores that all of it rests on:
 //!
 //! | the feed, for each poll       | a fill                        | a request                          |
 //! |-------------------------------|-------------------------------|------------------------------------|
@@ -22,6 +22,7 @@
 
 mod boot_time;
 mod doorbell;
+mod edits;
 mod feed;
 mod fresh;
 mod gate;
@@ -37,6 +38,7 @@ mod tag;
 mod fault;
 
 pub use boot_time::BootTime;
+pub use edits::Edits;
 pub use fresh::Stale;
 pub use reading::{BOUND, Before, Reading, Version};
 pub use run::{FeedSettings, FeedThread};

@@ -1,8 +1,11 @@
 //! The embedded store: a [`Directory`] read from one file, and read again when the file changes.
 //!
 //! Promise: an edit counts within two polls after the file came to rest; an edit that cannot be
-//! understood changes nothing and is reported until it is mended.
+//! understood changes nothing and is reported until it is mended. The edit says which rows it changed,
+//! so that what is kept of the others goes on.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arc_swap::ArcSwap;
 use sidegate_policy::Policy;
 
-use super::{Directory, DirectoryError};
+use super::{Answer, Directory, DirectoryError, History, Origin, Question};
 use crate::file_watch::FileWatch;
 
 /// The current directory.
@@ -19,6 +22,7 @@ use crate::file_watch::FileWatch;
 pub struct FileStore {
     path: PathBuf,
     policy: Arc<Policy>,
+    history: Arc<History>,
     current: ArcSwap<Directory>,
     problem: ArcSwap<Option<String>>,
     /// The last reading failed before the text was there: it may succeed without an edit.
@@ -49,8 +53,13 @@ pub enum FileError {
 /// What changed, for the log and the metrics.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// A new directory counts, of this many rows.
-    Loaded(usize),
+    /// A new directory counts.
+    Loaded {
+        /// How many rows it has.
+        rows: usize,
+        /// The tags of those that are not as they were.
+        tags: Vec<String>,
+    },
     /// The file is bad, for this reason; the last good directory still counts.
     Refused(String),
 }
@@ -65,6 +74,7 @@ impl FileStore {
         Ok(Self {
             path: path.to_owned(),
             policy,
+            history: Arc::new(history()),
             current: ArcSwap::from_pointee(directory),
             problem: ArcSwap::from_pointee(None),
             unread: AtomicBool::new(false),
@@ -75,6 +85,24 @@ impl FileStore {
     #[must_use]
     pub fn directory(&self) -> Arc<Directory> {
         self.current.load_full()
+    }
+
+    /// The rows that a question is about, with their origin.
+    #[must_use]
+    pub fn ask(&self, question: &Question<'_>) -> Answer {
+        Answer {
+            origin: Some(Origin {
+                xmin: 0,
+                history: Arc::clone(&self.history),
+            }),
+            ..self.current.load().answer(question)
+        }
+    }
+
+    /// The one life of this store: another opening of the same file is another store.
+    #[must_use]
+    pub const fn history(&self) -> &Arc<History> {
+        &self.history
     }
 
     /// Why the file as it is now does not count, if it does not.
@@ -90,10 +118,10 @@ impl FileStore {
         );
         match read {
             Ok(directory) => {
-                let rows = directory.rows();
+                let (rows, tags) = (directory.rows(), self.current.load().changes(&directory));
                 self.current.store(Arc::new(directory));
                 self.problem.store(Arc::new(None));
-                Some(Change::Loaded(rows))
+                Some(Change::Loaded { rows, tags })
             }
             Err(error) => {
                 let message = error.to_string();
@@ -122,6 +150,15 @@ impl Watch {
     }
 }
 
+fn history() -> History {
+    let random = RandomState::new().build_hasher().finish();
+    History {
+        system: "file".into(),
+        timeline: "".into(),
+        incarnation: Some(format!("{random:016x}").into()),
+    }
+}
+
 fn text(path: &Path) -> Result<String, FileError> {
     std::fs::read_to_string(path).map_err(|source| FileError::Read {
         path: path.to_owned(),
@@ -144,7 +181,6 @@ mod tests {
     use sidegate_policy::{Document, Id, IdType};
 
     use super::*;
-    use crate::store::Question;
 
     const GOOD: &str = "users: [{ id: alice, active: true }]\n";
     const OTHER: &str = "users: [{ id: alice, active: true }, { id: bob, active: true }]\n";
@@ -166,12 +202,20 @@ mod tests {
             subject: &subject,
             resource: None,
         };
-        store.directory().answer(&question).subject.is_some()
+        store.ask(&question).subject.is_some()
     }
 
     /// Two looks: one sees the edit, the next sees that the file has come to rest.
     fn look_twice(watch: &mut Watch, store: &FileStore) -> Option<Change> {
         watch.poll(store).or_else(|| watch.poll(store))
+    }
+
+    /// The rows of a directory that now counts.
+    fn loaded(change: Option<Change>) -> Option<usize> {
+        match change? {
+            Change::Loaded { rows, .. } => Some(rows),
+            Change::Refused(_) => None,
+        }
     }
 
     /// A good file that was read.
@@ -190,7 +234,9 @@ mod tests {
         let (_folder, path, store, mut watch) = watched();
 
         std::fs::write(&path, OTHER).unwrap();
-        assert_eq!(look_twice(&mut watch, &store), Some(Change::Loaded(2)));
+        let change = look_twice(&mut watch, &store).unwrap();
+        let tags = vec!["resource:user:bob".to_owned(), "user:bob".to_owned()];
+        assert_eq!(change, Change::Loaded { rows: 2, tags });
         assert!(knows(&store, "bob"));
 
         for bad in [
@@ -215,7 +261,7 @@ mod tests {
         assert!(knows(&store, "bob"));
 
         std::fs::write(&path, GOOD).unwrap();
-        assert_eq!(look_twice(&mut watch, &store), Some(Change::Loaded(1)));
+        assert_eq!(loaded(look_twice(&mut watch, &store)), Some(1));
         assert!(!knows(&store, "bob") && store.problem().is_none());
     }
 
@@ -226,7 +272,7 @@ mod tests {
         let next = folder.path().join("next");
         std::fs::write(&next, OTHER).unwrap();
         std::fs::rename(&next, &path).unwrap();
-        assert_eq!(look_twice(&mut watch, &store), Some(Change::Loaded(2)));
+        assert_eq!(loaded(look_twice(&mut watch, &store)), Some(2));
 
         // Same file, same length, same time stamp, other text.
         let stamp = std::fs::metadata(&path).unwrap().modified().unwrap();
@@ -237,7 +283,7 @@ mod tests {
             .unwrap()
             .set_modified(stamp)
             .unwrap();
-        assert_eq!(look_twice(&mut watch, &store), Some(Change::Loaded(2)));
+        assert_eq!(loaded(look_twice(&mut watch, &store)), Some(2));
         assert!(knows(&store, "eve") && !knows(&store, "bob"));
     }
 
@@ -254,7 +300,7 @@ mod tests {
         assert_eq!(watch.poll(&store), None);
         std::fs::write(&path, OTHER).unwrap();
         assert_eq!(watch.poll(&store), None);
-        assert_eq!(watch.poll(&store), Some(Change::Loaded(2)));
+        assert_eq!(loaded(watch.poll(&store)), Some(2));
     }
 
     #[test]
@@ -271,6 +317,6 @@ mod tests {
                 .unwrap();
             assert_eq!(watch.poll(&store), None);
         }
-        assert_eq!(watch.poll(&store), Some(Change::Loaded(2)));
+        assert_eq!(loaded(watch.poll(&store)), Some(2));
     }
 }

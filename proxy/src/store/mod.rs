@@ -35,22 +35,22 @@ pub struct Answer {
     pub project: Option<Arc<ProjectRow>>,
     /// The subject's row in the resource's team.
     pub membership: Option<Arc<MembershipRow>>,
-    /// Where it was read; `None` where the store has no such thing.
+    /// Where it was read; `None` where it was put together from what is kept.
     pub origin: Option<Origin>,
 }
 
-/// Where and when a database gave an answer: whoever keeps the answer can tell by it whether it
+/// Where and when a store gave an answer: whoever keeps the answer can tell by it whether it
 /// still counts (DESIGN §5, R2 and R4).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
     /// The snapshot's xmin: every transaction below it had ended, and is in the answer if it
-    /// committed.
+    /// committed. 0 where there are no transactions.
     pub xmin: u64,
     /// Which life of the database it was. Numbers of another one mean nothing.
     pub history: Arc<History>,
 }
 
-/// One life of a database: a crash, a promotion, a restore begins another.
+/// One life of a store. Of a database: a crash, a promotion, a restore begins another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct History {
     /// The cluster.
@@ -131,7 +131,7 @@ impl Store {
     /// When the store cannot tell.
     pub async fn ask(&self, question: &Question<'_>) -> Result<Answer, StoreError> {
         match self {
-            Self::File(store) => Ok(store.directory().answer(question)),
+            Self::File(store) => Ok(store.ask(question)),
             Self::Postgres(store) => store.ask(question, None).await,
             #[cfg(test)]
             Self::Faulty(Fault::Error) => Err(StoreError::Unavailable),

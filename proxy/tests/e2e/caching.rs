@@ -5,7 +5,7 @@
 use std::fs;
 
 use crate::database::{Database, SUPERUSER};
-use crate::process::{ALICE, BINARY, MINE, Sidegate, YOURS, eventually, token};
+use crate::process::{ALICE, BINARY, DIRECTORY, MINE, Sidegate, YOURS, eventually, token};
 use crate::recorder::Recorder;
 use crate::wire::{ask, request};
 
@@ -80,6 +80,69 @@ fn what_is_asked_often_is_answered_from_memory() {
         &format!("update generations set user_id = '{ALICE}' where id = '{MINE}'"),
     );
     assert_eq!(status(&sidegate, &mine), 200, "at once: refusals are fresh");
+}
+
+#[test]
+fn a_directory_file_is_answered_from_memory_and_an_edit_ends_what_it_changes() {
+    let recorder = Recorder::start();
+    let sidegate = Sidegate::start(recorder.address, "");
+    let (mine, yours) = (format!("/g/{MINE}"), format!("/g/{YOURS}"));
+    let from = |tier: &str| {
+        metric(&sidegate, &format!("sidegate_answers{{tier=\"{tier}\"}}")).unwrap_or_default()
+    };
+    let edit = |text: &str| {
+        let next = sidegate.folder().join("next.yaml");
+        fs::write(&next, text).unwrap();
+        fs::rename(next, sidegate.directory()).unwrap();
+    };
+    let from_memory = |what: &str| {
+        eventually(what, || {
+            let before = from("store");
+            assert_eq!(status(&sidegate, &mine), 200);
+            (from("store") == before).then_some(())
+        });
+    };
+    from_memory("an answer from memory");
+    assert_eq!(status(&sidegate, &yours), 403);
+
+    // A row that has nothing to do with hers: hers stay, and the other counts as soon as it is read.
+    let (before, owned) = (from("store"), format!("id: {YOURS}, owner_id: {ALICE}"));
+    let given = DIRECTORY.replace(&format!("id: {YOURS}"), &owned);
+    edit(&given);
+    eventually("a right that is given", || {
+        (status(&sidegate, &yours) == 200).then_some(())
+    });
+    let of_yours = from("store") - before;
+    assert!(of_yours > 0, "hers was never asked in this");
+    let before = from("store");
+    assert_eq!(status(&sidegate, &mine), 200);
+    assert_eq!(from("store"), before, "hers is still in memory");
+
+    // A right that is taken away, of a row in memory and of a subject in memory.
+    from_memory("hers in memory");
+    edit(DIRECTORY);
+    eventually("a refusal", || {
+        (status(&sidegate, &yours) == 403).then_some(())
+    });
+    from_memory("hers in memory, still");
+    edit(&DIRECTORY.replace("active: true", "active: false"));
+    eventually("a refusal", || {
+        (status(&sidegate, &mine) == 403).then_some(())
+    });
+    // A file that is bad changes nothing, and is no reason to forget.
+    edit(DIRECTORY);
+    eventually("the right again", || {
+        (status(&sidegate, &mine) == 200).then_some(())
+    });
+    from_memory("an answer from memory, again");
+    let before = from("store");
+    edit("users: [");
+    eventually("a bad file", || {
+        assert_eq!(status(&sidegate, &mine), 200);
+        let problem = &sidegate.admin("/config")["directory_problem"];
+        (!problem.is_null()).then_some(())
+    });
+    assert_eq!(from("store"), before);
 }
 
 #[test]

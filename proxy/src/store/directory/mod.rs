@@ -5,6 +5,7 @@
 //! contract views (DESIGN §3). A row that mentions an id without a row of its own is kept, grants
 //! nothing through it, and is listed in [`Directory::dangling`].
 
+mod changes;
 mod reader;
 mod text;
 
