@@ -136,4 +136,5 @@ fn notes(settings: &Settings, report: &mut Report) {
         );
     }
     route::ungranted(settings, report);
+    route::never_stale(settings, report);
 }

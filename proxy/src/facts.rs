@@ -278,7 +278,9 @@ impl Kept {
             return None;
         }
         let reading = self.coherence.read()?;
-        let answer = self.l1.answer(question, &reading, BootTime::now())?;
+        // Lifetimes are judged as of the reading, which `at_most` bounds: that a membership is missing is
+        // kept for seconds only, and would end this long before.
+        let answer = self.l1.answer(question, &reading, reading.start())?;
         (reading.age(BootTime::now()) <= at_most).then_some(answer)
     }
 
@@ -315,3 +317,6 @@ impl Kept {
         Ok(answer)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,12 @@
 //!
 //! Does not: change a right, or know what is kept. Afterwards the database is asked again, that is all.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use sidegate_config::{PolicySettings, PostgresSettings};
 use sidegate_policy::{Id, IdType};
+use tokio::time::timeout;
 use tokio_postgres::Client;
 use tokio_postgres::types::Type;
 
@@ -62,7 +65,13 @@ pub enum InvalidateError {
     /// The server refuses, or the connection is lost: it may be written or not.
     #[error("{}", describe(.0))]
     Postgres(#[from] tokio_postgres::Error),
+    /// The server does not answer.
+    #[error("no answer within {} s: it may be written or not, and to say it again does no harm", PATIENCE.as_secs())]
+    TimedOut,
 }
+
+/// How long a write may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
 const EXPECTED: &str = "`*`, user:U, member:T:U, project:P, resource:KIND:ID, key:I, session:S, token:J, \
     or one of auth:U:…, user_profile:U, ownership:U:R, team_access:U:R, project_vis:P, gen_media:R:…";
@@ -107,14 +116,17 @@ pub async fn write(client: &Client, tags: &Tags) -> Result<String, tokio_postgre
 /// The same, over a connection of its own and as the login of `database.url`.
 ///
 /// # Errors
-/// When there is no connection, or the server refuses.
+/// When there is no connection, or the server refuses or does not answer.
 pub async fn write_once(
     settings: &PostgresSettings,
     tags: &Tags,
 ) -> Result<String, InvalidateError> {
     let database = &settings.database;
     let (client, _connection) = database::connect(&database.url, database).await?;
-    Ok(write(&client, tags).await?)
+    match timeout(PATIENCE, write(&client, tags)).await {
+        Ok(written) => Ok(written?),
+        Err(_elapsed) => Err(InvalidateError::TimedOut),
+    }
 }
 
 const WRITE: &str = "select sidegate.invalidate($1)::text";

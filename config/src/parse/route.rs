@@ -16,9 +16,12 @@ use super::value::{Bounds, all};
 use crate::locate::YamlPath;
 use crate::raw::{self, Access, UnknownSubjectName};
 use crate::settings::{
-    AccessSettings, IdSource, PolicySettings, RouteSettings, Settings, UnknownSubject,
-    UpstreamSettings,
+    AccessSettings, IdSource, PolicySettings, RouteSettings, Settings, StoreSettings,
+    UnknownSubject, UpstreamSettings,
 };
+
+/// How long a request may wait for the change feed, before it asks the database itself.
+const FEED_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What routes name. A section with a problem has no names to compare with, and is reported.
 pub(crate) struct Referred<'a> {
@@ -97,6 +100,32 @@ pub(crate) fn ungranted(settings: &Settings, report: &mut Report) {
             report.note(format!(
                 "routes[{index}]: no role grants `{action}` on `{kind}`, so `{}` is always refused",
                 route.id
+            ));
+        }
+    }
+}
+
+/// Notes routes whose `stale_if_error` cannot take effect: the store is asked first, and memory has to
+/// hold something.
+pub(crate) fn never_stale(settings: &Settings, report: &mut Report) {
+    let why = match &settings.store {
+        StoreSettings::File { .. } => "the directory file is always there to be asked",
+        StoreSettings::Postgres(_) if settings.cache.l1_bytes == 0 => {
+            "`cache.l1_size_mb` is 0, so nothing is kept"
+        }
+        StoreSettings::Postgres(store) => {
+            let asking = FEED_PATIENCE.saturating_add(store.database.query_timeout);
+            if settings.limits.decision_timeout >= asking {
+                return;
+            }
+            "`limits.decision_timeout` may end before the database has been asked: expected at least \
+             500ms and `database.query_timeout`"
+        }
+    };
+    for (index, route) in settings.routes.iter().enumerate() {
+        if !route.stale_if_error.is_zero() {
+            report.note(format!(
+                "routes[{index}].stale_if_error has no effect: {why}"
             ));
         }
     }

@@ -11,7 +11,7 @@ use super::scalar::{DurationText, Lenient};
 
 only_mapping!(Cache, Classes, Class, Coherence);
 
-/// What is kept of the database's answers. Without use with `store.file`, which is in memory.
+/// What is kept of the store's answers.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub(crate) struct Cache {
@@ -55,7 +55,8 @@ pub(crate) struct Class {
     pub(crate) share: Option<Lenient<usize>>,
 }
 
-/// How changes in the database are noticed. Without use with `store.file`.
+/// How changes are noticed. With `store.file`, `poll_interval` is how often it is known that there was
+/// none.
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub(crate) struct Coherence {

@@ -279,3 +279,38 @@ fn an_address_comes_from_the_environment_or_a_file_and_is_never_shown() {
         );
     }
 }
+
+#[test]
+fn a_route_whose_stale_facts_could_never_serve_is_noted() {
+    let route = "access: authenticated, stale_if_error: 5s";
+    let over = |store: &str, more: &str| {
+        let text = with("access: public", route).replace(FILE, store);
+        let settings = parsed(&format!("{text}{more}")).unwrap();
+        let notes = settings.notes.into_iter();
+        notes
+            .filter(|note| note.contains("stale_if_error"))
+            .collect::<Vec<_>>()
+            .join("; ")
+    };
+    let section = format!("database: {{ {LOCAL} }}\n");
+    assert_eq!(over("postgres: {}", &section), "");
+    for (store, more, why) in [
+        (FILE, String::new(), "directory file"),
+        (
+            "postgres: {}",
+            format!("{section}cache: {{ l1_size_mb: 0 }}\n"),
+            "l1_size_mb",
+        ),
+        (
+            "postgres: {}",
+            format!("{section}limits: {{ decision_timeout: 1s }}\n"),
+            "decision_timeout",
+        ),
+    ] {
+        let note = over(store, &more);
+        assert!(
+            note.starts_with("routes[0].stale_if_error has no effect") && note.contains(why),
+            "{note}"
+        );
+    }
+}

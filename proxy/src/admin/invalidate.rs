@@ -15,13 +15,12 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::Shared;
-use crate::coherence::BootTime;
+use crate::coherence::{BootTime, Stale};
 use crate::database::{Database, Purpose, describe};
-use crate::invalidate::{InvalidateError, Tags, write};
+use crate::invalidate::{InvalidateError, PATIENCE, Tags, write};
 use crate::store::PostgresStore;
 
-/// How long a client may wait for the database, and then for this instance's own feed.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a client may wait for this instance's own feed, once the database has answered.
 const FEED_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The request's body.
@@ -56,6 +55,7 @@ pub(super) async fn handle(State(shared): State<Arc<Shared>>, body: Bytes) -> Re
             let reason = match &error {
                 InvalidateError::Connect(error) => error.to_string(),
                 InvalidateError::Postgres(error) => describe(error),
+                InvalidateError::TimedOut => error.to_string(),
             };
             tracing::warn!(reason, "an invalidation cannot be written");
             return unavailable("the database does not take it (why: the log)");
@@ -65,7 +65,11 @@ pub(super) async fn handle(State(shared): State<Arc<Shared>>, body: Bytes) -> Re
     let applied = match current.facts.kept() {
         Some(kept) => {
             let since = BootTime::now();
-            kept.coherence().fresh(since, FEED_PATIENCE).await.is_ok()
+            match kept.coherence().fresh(since, FEED_PATIENCE).await {
+                // While caching is off nothing that is kept counts, and later it is read anew.
+                Ok(_) | Err(Stale::Closed) => true,
+                Err(Stale::Failed | Stale::Late) => false,
+            }
         }
         // Nothing is kept, so nothing has to end.
         None => true,

@@ -104,6 +104,12 @@ impl<'c> Reading<'c> {
         now.since(self.start)
     }
 
+    /// When its poll was started.
+    #[must_use]
+    pub const fn start(&self) -> BootTime {
+        self.start
+    }
+
     /// Whether its poll began after an instant (R5): it saw whatever was committed by then.
     #[must_use]
     pub fn began_after(&self, instant: BootTime) -> bool {

@@ -66,25 +66,28 @@ pub(super) async fn log(
                     vacuum (analyze) sidegate.change_log";
         found(Severity::Warning, what, mend);
     }
-    if expected.doorbell {
-        findings.extend(doorbell(row.try_get("doorbell")?, row.try_get("silent")?));
-    }
+    let (hangs, silent) = (row.try_get("doorbell")?, row.try_get("silent")?);
+    findings.extend(doorbell(expected.doorbell, hangs, silent));
     Ok((findings, format!("about {rows} rows, {} KiB", bytes >> 10)))
 }
 
-/// Whether one that is wanted rings.
-fn doorbell(hangs: bool, silent: bool) -> Option<Finding> {
-    let (what, mend) = match (hangs, silent) {
-        (false, _) => (
+/// Whether one that is wanted rings, and no other.
+fn doorbell(wanted: bool, hangs: bool, silent: bool) -> Option<Finding> {
+    let (what, mend) = match (wanted, hangs, silent) {
+        (false, false, _) | (true, true, false) => return None,
+        (false, true, _) => (
+            "the doorbell hangs, and `database.doorbell` is false: writes notify whom nobody asked to",
+            "run `sidegate migrate`, or set `database.doorbell` to true",
+        ),
+        (true, false, _) => (
             "the doorbell does not hang: changes are known a poll later",
             "run `sidegate migrate`",
         ),
-        (true, true) => (
+        (true, true, true) => (
             "the doorbell stays silent, because transactions may be prepared \
              (max_prepared_transactions): changes are known a poll later",
             "set max_prepared_transactions to 0 if nobody prepares any, or `database.doorbell` to false",
         ),
-        (true, false) => return None,
     };
     let what = what.to_owned();
     Some(Finding::new(Check::Log, Severity::Warning, what, mend))

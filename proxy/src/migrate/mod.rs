@@ -162,9 +162,13 @@ impl Session {
             say(&format!("applied {migration}"));
         }
         contract::apply(self, settings, say).await?;
-        self.doorbell(settings.database.doorbell, say).await?;
+        let doorbell = settings.database.doorbell;
+        self.note_doorbell(doorbell).await?;
         self.triggers(say).await?;
         self.grant(settings, say).await?;
+        if doorbell {
+            self.hang_doorbell(say).await?;
+        }
         say("the database is up to date");
         Ok(())
     }

@@ -33,20 +33,20 @@ pub(super) async fn up(
         }
     }
     say("reset role;");
-    if settings.database.doorbell {
-        say("select sidegate.hang_doorbell(); -- and note it in sidegate.state");
-    }
     if installed && contract::is_applied(session, &contract).await? {
-        return triggers(session, say).await;
+        triggers(session, say).await?;
+    } else {
+        say(&contract.sql(&session.path));
+        say(
+            "-- then, a table at a time, in a transaction of its own, for each row of sidegate.triggers whose",
+        );
+        say(
+            "-- state is not ok: select sidegate.install(relation); for each of sidegate.surplus: select sidegate.remove(relation);",
+        );
     }
-    say(&contract.sql(&session.path));
-    say(
-        "-- then, a table at a time, in a transaction of its own, for each row of sidegate.triggers whose",
-    );
-    say(
-        "-- state is not ok: select sidegate.install(relation); for each of sidegate.surplus: select sidegate.remove(relation);",
-    );
-    Ok(())
+    session
+        .plan_doorbell(settings.database.doorbell, installed, say)
+        .await
 }
 
 pub(super) async fn release(

@@ -35,12 +35,31 @@ fn it_hangs_where_it_is_wanted_and_no_write_fails_for_it() {
     configured(&wanted);
     assert!(examined(folder.path()).contains("the doorbell does not hang"));
     let planned = migrate(folder.path(), &["--dry-run"]);
-    assert!(planned.contains("hang_doorbell"), "{planned}");
+    assert!(
+        planned.contains("('doorbell', 'true')")
+            && planned
+                .trim_end()
+                .ends_with("select sidegate.hang_doorbell();"),
+        "{planned}"
+    );
     let said = migrate(folder.path(), &[]);
     assert!(said.contains("the doorbell hangs"), "{said}");
     assert_eq!(session.value(HANGS), "1");
     assert!(!examined(folder.path()).contains("doorbell"));
     assert_eq!(migrate(folder.path(), &[]), "the database is up to date\n");
+
+    // One that does not always fire is mended, and nothing is planned for one that does.
+    assert!(!migrate(folder.path(), &["--dry-run"]).contains("hang_doorbell"));
+    session.run("alter table sidegate.change_log enable trigger sidegate_ring");
+    assert!(examined(folder.path()).contains("the doorbell does not hang"));
+    migrate(folder.path(), &[]);
+    assert_eq!(session.value(HANGS), "1");
+
+    // It cannot look at the queue: the write goes on.
+    session.run("revoke execute on function pg_notification_queue_usage() from public");
+    session.run("insert into users (id, email) values (gen_random_uuid(), 'r@s')");
+    session.run("grant execute on function pg_notification_queue_usage() to public");
+    session.run("delete from users where email = 'r@s'; delete from sidegate.change_log");
 
     // A transaction that has notified could not be prepared. The server waits for no disk: without the
     // checkpoint what was just installed would be lost in the crash.
@@ -57,6 +76,14 @@ fn it_hangs_where_it_is_wanted_and_no_write_fails_for_it() {
     assert!(examined(folder.path()).contains("the doorbell stays silent"));
 
     configured(&unwanted);
+    assert!(
+        examined(folder.path()).contains("the doorbell hangs, and `database.doorbell` is false")
+    );
+    let planned = migrate(folder.path(), &["--dry-run"]);
+    assert!(
+        planned.contains("select sidegate.remove('sidegate.change_log');"),
+        "{planned}"
+    );
     let said = migrate(folder.path(), &[]);
     assert!(
         said.contains("no more triggers on sidegate.change_log"),
