@@ -5,29 +5,27 @@
 //! reload does: fetched keys, the assertion's key, the directory or the database's connections and
 //! what is known about instances, wherever the configuration still asks for the same.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+mod reuse;
+
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use aws_lc_rs::digest::{SHA256, digest};
-use sidegate_config::{
-    DatabaseSettings, IdType as IdTypeSetting, KeySource, PolicySettings, Settings, StoreSettings,
-};
+use sidegate_config::{IdType as IdTypeSetting, KeySource, PolicySettings, Settings};
 use sidegate_policy::{Document, IdType, KindDocument, Policy, PolicyError};
 use tokio::sync::watch;
 
 use crate::authn::{Authenticator, KeyError, RemoteKeys};
 use crate::authz::Authorizer;
 use crate::clock::Clock;
-use crate::coherence::Coherence;
 use crate::cors::Cors;
 use crate::database::DatabaseError;
-use crate::facts::{Facts, Kept};
-use crate::identity::{AssertionError, Identity, Signer};
+use crate::facts::Facts;
+use crate::identity::{AssertionError, Identity};
 use crate::pipeline::Pipeline;
 use crate::route::{RouteTable, RouteTableError};
-use crate::store::{FileError, FileStore, PostgresStore, Store};
+use crate::store::{FileError, Store};
 use crate::upstream::Upstreams;
 
 /// Everything that a request needs.
@@ -95,9 +93,9 @@ impl Generation {
             .cloned()
             .collect();
         let authenticator = Authenticator::new(&settings, policy.subject_id(), &known)?;
-        let store = store(&settings, previous, &policy)?;
-        let facts = facts(&settings, previous, &store);
-        let signer = signer(&settings, previous)?;
+        let store = reuse::store(&settings, previous, &policy)?;
+        let facts = reuse::facts(&settings, previous, &store);
+        let signer = reuse::signer(&settings, previous)?;
         let identity = Identity::new(signer, &authenticator, settings.trusted_proxies.clone());
         let pipeline = Pipeline {
             routes,
@@ -187,95 +185,6 @@ impl Current {
     }
 }
 
-fn store(
-    settings: &Settings,
-    previous: Option<&Generation>,
-    policy: &Arc<Policy>,
-) -> Result<Arc<Store>, AssembleError> {
-    let same_ids =
-        |previous: &&Generation| id_types(&previous.settings.policy) == id_types(&settings.policy);
-    let known = previous.filter(same_ids);
-    match &settings.store {
-        StoreSettings::File { path, .. } => match known.filter(|known| reads_file(known, path)) {
-            Some(known) => Ok(Arc::clone(&known.store)),
-            None => Ok(Arc::new(Store::File(FileStore::open(
-                path,
-                Arc::clone(policy),
-            )?))),
-        },
-        StoreSettings::Postgres(wanted) => {
-            match known.filter(|known| asks_database(known, &wanted.database)) {
-                Some(known) => Ok(Arc::clone(&known.store)),
-                None => {
-                    let other = previous.and_then(|previous| previous.store.postgres());
-                    let kinds = settings.policy.kinds.values();
-                    let id_types: BTreeSet<_> = kinds.map(|kind| id_type(kind.id)).collect();
-                    let policy = Arc::clone(policy);
-                    let store = PostgresStore::new(&wanted.database, policy, &id_types, other)?;
-                    Ok(Arc::new(Store::Postgres(Box::new(store))))
-                }
-            }
-        }
-    }
-}
-
-/// What is kept is good for one store, one policy (which names the types of ids, and what the doctor
-/// measures the database by) and one set of bounds.
-fn facts(settings: &Settings, previous: Option<&Generation>, store: &Arc<Store>) -> Arc<Facts> {
-    let serves = |previous: &&Generation| {
-        Arc::ptr_eq(&previous.store, store)
-            && previous.settings.policy == settings.policy
-            && previous.settings.cache == settings.cache
-            && previous.settings.coherence == settings.coherence
-    };
-    if let Some(previous) = previous.filter(serves) {
-        return Arc::clone(&previous.facts);
-    }
-    let store = Arc::clone(store);
-    Arc::new(if settings.cache.l1_bytes > 0 {
-        let coherence = Arc::new(Coherence::new(settings.coherence.slots));
-        Facts::cached(store, Arc::new(Kept::new(&settings.cache, coherence)))
-    } else {
-        Facts::uncached(store)
-    })
-}
-
-fn reads_file(generation: &Generation, path: &Path) -> bool {
-    match &generation.settings.store {
-        StoreSettings::File { path: known, .. } => known == path,
-        StoreSettings::Postgres(_) => false,
-    }
-}
-
-fn asks_database(generation: &Generation, settings: &DatabaseSettings) -> bool {
-    let known = generation.store.postgres();
-    known.is_some_and(|known| known.database().serves(settings))
-}
-
-fn signer(
-    settings: &Settings,
-    previous: Option<&Generation>,
-) -> Result<Option<Arc<Signer>>, AssertionError> {
-    let assertion = &settings.identity.assertion;
-    if !assertion.enabled {
-        return Ok(None);
-    }
-    let known = previous.and_then(|previous| previous.identity.signer());
-    match known.filter(|known| known.serves(assertion)) {
-        Some(known) => Ok(Some(Arc::clone(known))),
-        None => Ok(Some(Arc::new(Signer::new(assertion)?))),
-    }
-}
-
-/// How the ids of a directory are read: what two policies must agree on to share one.
-fn id_types(policy: &PolicySettings) -> (IdTypeSetting, BTreeMap<&str, IdTypeSetting>) {
-    let kinds = policy
-        .kinds
-        .iter()
-        .map(|(name, kind)| (name.as_str(), kind.id));
-    (policy.subject_id, kinds.collect())
-}
-
 /// Secrets are left out: a hash that everybody may see must not help to guess one.
 fn hash(settings: &Settings) -> String {
     let digest = digest(&SHA256, settings.redacted.to_string().as_bytes());
@@ -328,6 +237,8 @@ pub fn files(settings: &Settings) -> Vec<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use serde_json::{Value, json};
 
     use super::*;

@@ -5,6 +5,7 @@
 //! What is sent is the target that was decided on. A refusal is a normal outcome: it is written
 //! here and never an `Err`.
 
+mod cleared;
 mod ending;
 
 use std::net::{self, IpAddr};
@@ -25,12 +26,10 @@ use uuid::Uuid;
 use crate::authz::Permit;
 use crate::clearance::Clearance;
 use crate::generation::{Current, Generation};
-use crate::head::Head;
 use crate::identity::{self, DECISION_ID, DEGRADED, Headers};
 use crate::metrics::Metrics;
 use crate::outcome::Code;
 use crate::pipeline::Sight;
-use crate::rejection::Rejection;
 use crate::respond::Answer;
 use crate::route::Route;
 
@@ -134,7 +133,7 @@ impl ProxyHttp for Gateway {
         let admitted = pipeline
             .admit(&head.method, head.raw_path(), &head.headers, see)
             .await;
-        let rejection = match admitted.and_then(|clearance| clear(head, ctx, clearance)) {
+        let rejection = match admitted.and_then(|clearance| cleared::clear(head, ctx, clearance)) {
             Ok(()) => {
                 if ctx.websocket {
                     let silence = generation.upstreams.websocket_idle_timeout();
@@ -323,31 +322,6 @@ impl Gateway {
     pub const fn new(current: Arc<Current>, metrics: Arc<Metrics>) -> Self {
         Self { current, metrics }
     }
-}
-
-/// Builds what the application is told; a request whose identity cannot be written is refused.
-fn clear(
-    head: &RequestHeader,
-    ctx: &mut RequestContext,
-    clearance: Clearance,
-) -> std::result::Result<(), Rejection> {
-    let mut buffer = Uuid::encode_buffer();
-    let decision_id = ctx.decision_id.hyphenated().encode_lower(&mut buffer);
-    let pipeline = &ctx.generation.pipeline;
-    let (policy, now) = (pipeline.authorizer.policy(), pipeline.clock.now());
-    let identity = &ctx.generation.identity;
-    let headers = identity.headers(&clearance, policy, &head.method, decision_id, now);
-    let headers = headers.map_err(|error| {
-        tracing::error!(%error, decision_id = %ctx.decision_id, "cannot write identity");
-        Rejection::Internal
-    })?;
-    let route = clearance.permit().map(Permit::route);
-    ctx.websocket = head.version == Version::HTTP_11
-        && route.is_some_and(|route| route.websocket)
-        && Head::new(&head.method, head.raw_path(), &head.headers)
-            .is_ok_and(|head| head.is_websocket());
-    ctx.verdict = Verdict::Cleared(Box::new((clearance, headers)));
-    Ok(())
 }
 
 /// The client's address; `None` on a Unix socket.

@@ -227,16 +227,25 @@ fn cached(folder: tempfile::TempDir) -> Sidegate {
     sidegate
 }
 
-#[test]
-fn a_flood_of_refusals_is_two_hundred_polls_a_second_and_a_query_for_each_row() {
+fn scene() -> (Database, Recorder, Sidegate) {
     let database = database();
     let recorder = Recorder::start();
     let folder = folder(&database.config(recorder.address, "", ""));
     migrate(folder.path(), &[]);
-    let sidegate = cached(folder);
-    let paths: Vec<_> = (1..=ROWS)
-        .map(|number| format!("/g/00000000-0000-4000-8000-{number:012}"))
-        .collect();
+    (database, recorder, cached(folder))
+}
+
+/// Of the generations whose ids begin so.
+fn paths(ids: &str) -> Vec<String> {
+    (1..=ROWS)
+        .map(|number| format!("/g/{ids}-0000-4000-8000-{number:012}"))
+        .collect()
+}
+
+#[test]
+fn a_flood_of_refusals_is_two_hundred_polls_a_second_and_a_query_for_each_row() {
+    let (_database, recorder, sidegate) = scene();
+    let paths = paths("00000000");
     let before = Counts::of(&sidegate);
     let flood = Clients::start(&sidegate, &paths, &[403]);
     flood.go_on_for(3000);
@@ -257,14 +266,8 @@ fn a_flood_of_refusals_is_two_hundred_polls_a_second_and_a_query_for_each_row() 
 
 #[test]
 fn several_hot_rows_of_one_subject_are_a_query_each() {
-    let database = database();
-    let recorder = Recorder::start();
-    let folder = folder(&database.config(recorder.address, "", ""));
-    migrate(folder.path(), &[]);
-    let sidegate = cached(folder);
-    let paths: Vec<_> = (1..=ROWS)
-        .map(|number| format!("/g/11111111-0000-4000-8000-{number:012}"))
-        .collect();
+    let (_database, _recorder, sidegate) = scene();
+    let paths = paths("11111111");
     let before = Counts::of(&sidegate);
     let crowd = Clients::start(&sidegate, &paths, &[200]);
     crowd.go_on_for(3000);

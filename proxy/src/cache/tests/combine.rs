@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::{Asked, World, about, full, resource, settings};
+use super::{Asked, START, World, about, at, full, resource, settings};
+use crate::cache::Missed;
 use crate::store::Answer;
 
 /// Alice's subject row and Bob's resource row, read by two statements. No team, no project.
@@ -38,6 +39,22 @@ fn rows_of_two_statements_need_a_later_poll() {
     world.tell(&[]);
     assert!(world.answer(&mixed).is_some());
     assert_eq!(world.l1.stats().apart, 1);
+}
+
+#[test]
+fn what_a_poll_mends_is_told_from_what_only_the_store_can() {
+    let world = World::new();
+    two_statements(&world);
+    let missed = |asked: &Asked| {
+        let reading = world.coherence.read().unwrap();
+        world.l1.look(&asked.question(), &reading, at(START)).err()
+    };
+    let mixed = about("alice", "2");
+    assert_eq!(missed(&mixed), Some(Missed::Apart));
+    assert_eq!(missed(&about("alice", "3")), Some(Missed::Absent));
+    // Rows that are apart and of which one was touched: no poll brings that one back.
+    world.tell(&["user:alice"]);
+    assert_eq!(missed(&mixed), Some(Missed::Absent));
 }
 
 /// With absences not kept, a statement that misses one row leaves the older row where it is.

@@ -1,0 +1,113 @@
+//! What a generation takes over from the one before it, and what it makes anew.
+//!
+//! Promise: something is taken over only if the new settings ask for the very same: a store for its
+//! address and its types of ids, what is kept for its store, its policy and its bounds, a signer for its
+//! key. Taken over, it goes on as it is, with whatever it has learned.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+use sidegate_config::{
+    DatabaseSettings, IdType as IdTypeSetting, PolicySettings, Settings, StoreSettings,
+};
+use sidegate_policy::Policy;
+
+use super::{AssembleError, Generation, id_type};
+use crate::coherence::Coherence;
+use crate::facts::{Facts, Kept};
+use crate::identity::{AssertionError, Signer};
+use crate::store::{FileStore, PostgresStore, Store};
+
+pub(super) fn store(
+    settings: &Settings,
+    previous: Option<&Generation>,
+    policy: &Arc<Policy>,
+) -> Result<Arc<Store>, AssembleError> {
+    let same_ids =
+        |previous: &&Generation| id_types(&previous.settings.policy) == id_types(&settings.policy);
+    let known = previous.filter(same_ids);
+    match &settings.store {
+        StoreSettings::File { path, .. } => match known.filter(|known| reads_file(known, path)) {
+            Some(known) => Ok(Arc::clone(&known.store)),
+            None => Ok(Arc::new(Store::File(FileStore::open(
+                path,
+                Arc::clone(policy),
+            )?))),
+        },
+        StoreSettings::Postgres(wanted) => {
+            match known.filter(|known| asks_database(known, &wanted.database)) {
+                Some(known) => Ok(Arc::clone(&known.store)),
+                None => {
+                    let other = previous.and_then(|previous| previous.store.postgres());
+                    let kinds = settings.policy.kinds.values();
+                    let id_types: BTreeSet<_> = kinds.map(|kind| id_type(kind.id)).collect();
+                    let policy = Arc::clone(policy);
+                    let store = PostgresStore::new(&wanted.database, policy, &id_types, other)?;
+                    Ok(Arc::new(Store::Postgres(Box::new(store))))
+                }
+            }
+        }
+    }
+}
+
+/// What is kept is good for one store, one policy (which names the types of ids, and what the doctor
+/// measures the database by) and one set of bounds.
+pub(super) fn facts(
+    settings: &Settings,
+    previous: Option<&Generation>,
+    store: &Arc<Store>,
+) -> Arc<Facts> {
+    let serves = |previous: &&Generation| {
+        Arc::ptr_eq(&previous.store, store)
+            && previous.settings.policy == settings.policy
+            && previous.settings.cache == settings.cache
+            && previous.settings.coherence == settings.coherence
+    };
+    if let Some(previous) = previous.filter(serves) {
+        return Arc::clone(&previous.facts);
+    }
+    let store = Arc::clone(store);
+    Arc::new(if settings.cache.l1_bytes > 0 {
+        let coherence = Arc::new(Coherence::new(settings.coherence.slots));
+        Facts::cached(store, Arc::new(Kept::new(&settings.cache, coherence)))
+    } else {
+        Facts::uncached(store)
+    })
+}
+
+fn reads_file(generation: &Generation, path: &Path) -> bool {
+    match &generation.settings.store {
+        StoreSettings::File { path: known, .. } => known == path,
+        StoreSettings::Postgres(_) => false,
+    }
+}
+
+fn asks_database(generation: &Generation, settings: &DatabaseSettings) -> bool {
+    let known = generation.store.postgres();
+    known.is_some_and(|known| known.database().serves(settings))
+}
+
+pub(super) fn signer(
+    settings: &Settings,
+    previous: Option<&Generation>,
+) -> Result<Option<Arc<Signer>>, AssertionError> {
+    let assertion = &settings.identity.assertion;
+    if !assertion.enabled {
+        return Ok(None);
+    }
+    let known = previous.and_then(|previous| previous.identity.signer());
+    match known.filter(|known| known.serves(assertion)) {
+        Some(known) => Ok(Some(Arc::clone(known))),
+        None => Ok(Some(Arc::new(Signer::new(assertion)?))),
+    }
+}
+
+/// How the ids of a directory are read: what two policies must agree on to share one.
+fn id_types(policy: &PolicySettings) -> (IdTypeSetting, BTreeMap<&str, IdTypeSetting>) {
+    let kinds = policy
+        .kinds
+        .iter()
+        .map(|(name, kind)| (name.as_str(), kind.id));
+    (policy.subject_id, kinds.collect())
+}
