@@ -24,6 +24,8 @@ use crate::store::{Answer, Origin, Question, Store, StoreError};
 /// How long a request waits for a poll: the feed gives one up after a quarter of the bound, and
 /// tries a second time.
 const POLL_PATIENCE: Duration = Duration::from_millis(500);
+/// And for how many, while its rows are being read anew.
+const MOST_POLLS: usize = 4;
 /// A query that began longer ago is not joined: its answer could be too old when it comes.
 const JOIN_WITHIN: Duration = Duration::from_millis(500);
 const _: () = assert!(JOIN_WITHIN.as_millis() * 2 <= BOUND.as_millis());
@@ -265,10 +267,23 @@ impl Kept {
     }
 
     /// What is in memory, once a poll that began after an instant has been applied.
+    ///
+    /// Rows that are still apart then were read while that poll was under way: the next one mends it,
+    /// and a query would set the subject's other resources apart instead.
     async fn after_a_poll(&self, question: &Question<'_>, arrived: BootTime) -> Option<Answer> {
-        let reading = self.coherence.fresh(arrived, POLL_PATIENCE).await.ok()?;
-        let answer = self.l1.answer(question, &reading, BootTime::now())?;
-        reading.is_live(BootTime::now()).then_some(answer)
+        let (mut since, mut patience) = (arrived, POLL_PATIENCE);
+        for _ in 0..MOST_POLLS {
+            let begin = BootTime::now();
+            let reading = self.coherence.fresh(since, patience).await.ok()?;
+            let now = BootTime::now();
+            match self.l1.look(question, &reading, now) {
+                Ok(answer) => return reading.is_live(BootTime::now()).then_some(answer),
+                Err(Missed::Absent) => return None,
+                Err(Missed::Apart) => since = now,
+            }
+            patience = patience.checked_sub(now.since(begin))?;
+        }
+        None
     }
 
     /// What is in memory and was known to be true at most so long ago. No change that the feed has heard
