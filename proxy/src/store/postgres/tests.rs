@@ -265,7 +265,8 @@ async fn it_is_tended() {
             .map(|_| store.database().acquire(Purpose::Authorization))
             .collect();
         let leases = try_join_all(leases).await.unwrap();
-        assert_eq!(size(store.database(), Purpose::Authorization), 12);
+        // More, while the base connections that were opened last are still being given back.
+        assert!(size(store.database(), Purpose::Authorization) >= 12);
         leases.into_iter().for_each(Lease::finish);
         eventually("no overflow", async || total() == 18).await;
 
