@@ -70,7 +70,8 @@ impl Database {
         let store = format!(
             "store: {{ postgres: {{}} }}\ndatabase:\n  url: {login}\n  migrate_url: {owner}\n  pool_size: 7\n{database}"
         );
-        let plain = config(upstream, more);
+        // An application that asks a database may take its time on a busy machine.
+        let plain = config(upstream, more).replace("read_timeout: 500ms", "read_timeout: 30s");
         let line = plain.lines().find(|line| line.starts_with("store:"));
         plain.replace(line.unwrap(), &store)
     }
