@@ -26,11 +26,11 @@ pub use schema::schema;
 pub use secret::Secret;
 pub use settings::{
     AccessSettings, AdminSettings, Algorithm, AssertionAlgorithm, AssertionSettings, Bind,
-    CacheSettings, ClaimSettings, ClassSettings, CoherenceSettings, CorsSettings, CredentialSource,
-    DatabaseSettings, Endpoint, HealthCheckSettings, IdSource, IdType, IdentitySettings,
-    IssuerSettings, KeySource, KindSettings, LimitSettings, PolicySettings, Pooler,
-    PostgresSettings, Preflight, RemoteKeyKind, RemoteKeySettings, RouteSettings, ServerSettings,
-    Settings, StoreSettings, Tls, UnknownSubject, UpstreamSettings,
+    BreakerSettings, CacheSettings, ClaimSettings, ClassSettings, CoherenceSettings, CorsSettings,
+    CredentialSource, DatabaseSettings, Endpoint, HealthCheckSettings, IdSource, IdType,
+    IdentitySettings, IssuerSettings, KeySource, KindSettings, LimitSettings, PolicySettings,
+    Pooler, PostgresSettings, Preflight, RedisSettings, RemoteKeyKind, RemoteKeySettings,
+    RouteSettings, ServerSettings, Settings, StoreSettings, Tls, UnknownSubject, UpstreamSettings,
 };
 
 use locate::{Finding, Locator};

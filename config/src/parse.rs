@@ -14,6 +14,8 @@ mod key;
 mod own;
 mod policy;
 mod postgres_url;
+mod redis;
+mod redis_url;
 mod remote;
 mod report;
 mod route;
@@ -30,7 +32,7 @@ use serde_json::Value;
 
 use crate::locate::{Finding, YamlPath};
 use crate::raw::Raw;
-use crate::settings::{CredentialSource, Settings};
+use crate::settings::{CredentialSource, Settings, StoreSettings};
 use report::Report;
 
 /// Checks everything that was written. `redacted` may be shown; `file` is the configuration's own
@@ -75,6 +77,7 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     let limits = server::limits(&raw.limits, report);
     let issuers = issuer::issuers(raw.issuers, no_issuers, report);
     let store = store::store(raw.store, raw.database, report);
+    let redis = redis::redis(raw.redis, report);
     let cache = cache::cache(&raw.cache, report);
     let coherence = cache::coherence(&raw.coherence, report);
     let policy = policy::policy(raw.policy, report);
@@ -98,6 +101,7 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
         limits: limits?,
         issuers: issuers?,
         store: store?,
+        redis: redis?,
         cache: cache?,
         coherence: coherence?,
         policy: policy?,
@@ -134,6 +138,13 @@ fn notes(settings: &Settings, report: &mut Report) {
             "issuers: all of them share one namespace of subjects, so each may name any subject"
                 .to_owned(),
         );
+    }
+    if settings.redis.is_some() && matches!(settings.store, StoreSettings::File { .. }) {
+        report
+            .note("redis: not used with `store.file`, whose answers are all in memory".to_owned());
+    }
+    if settings.redis.is_some() && settings.cache.l1_bytes == 0 {
+        report.note("redis: not used while `cache.l1_size_mb` is 0".to_owned());
     }
     route::ungranted(settings, report);
     route::never_stale(settings, report);

@@ -10,6 +10,7 @@ mod database;
 mod issuer;
 mod mapping;
 mod policy;
+mod redis;
 mod route;
 mod scalar;
 mod section;
@@ -23,6 +24,7 @@ pub(crate) use cache::{Cache, Class, Coherence};
 pub(crate) use database::{Database, PoolerName};
 pub(crate) use issuer::{AlgorithmName, Claims, Issuer, Key, Source, SourceFields};
 pub(crate) use policy::{IdTypeName, Kind, Policy};
+pub(crate) use redis::{Breaker, Redis};
 pub(crate) use route::{Access, Route, RouteResource, UnknownSubjectName};
 pub(crate) use scalar::{DurationText, Lenient};
 pub(crate) use section::{
@@ -79,6 +81,8 @@ pub(crate) struct Raw {
     pub(crate) store: Store,
     /// The application's database. Required with `store.postgres`.
     pub(crate) database: Option<Database>,
+    /// The cache that several instances share. Only with `store.postgres`. Default: none.
+    pub(crate) redis: Option<Redis>,
     /// What is kept of the database's answers.
     #[serde(default)]
     pub(crate) cache: Cache,

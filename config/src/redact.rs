@@ -67,6 +67,8 @@ const SECRETS: &[&[&str]] = &[
     &["database", "url"],
     &["database", "feed_url"],
     &["database", "migrate_url"],
+    &["redis", "url"],
+    &["redis", "mac_keys", EACH],
 ];
 
 /// Any entry of a list.

@@ -8,6 +8,7 @@
 mod cache;
 mod database;
 mod issuer;
+mod redis;
 mod route;
 mod upstream;
 
@@ -25,6 +26,7 @@ pub use issuer::{
     Algorithm, ClaimSettings, CredentialSource, IssuerSettings, KeySource, RemoteKeyKind,
     RemoteKeySettings,
 };
+pub use redis::{BreakerSettings, RedisSettings};
 pub use route::{AccessSettings, IdSource, RouteSettings, UnknownSubject};
 pub use upstream::{Endpoint, HealthCheckSettings, UpstreamSettings};
 
@@ -49,6 +51,8 @@ pub struct Settings {
     pub issuers: Vec<IssuerSettings>,
     /// Where the facts behind decisions come from.
     pub store: StoreSettings,
+    /// The cache that several instances share; `None`: there is none.
+    pub redis: Option<RedisSettings>,
     /// What is kept of the database's answers.
     pub cache: CacheSettings,
     /// How changes in the database are noticed.

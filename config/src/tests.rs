@@ -8,6 +8,7 @@ mod database;
 mod document;
 mod kept;
 mod keys;
+mod redis;
 mod rules;
 mod upstream;
 

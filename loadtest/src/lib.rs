@@ -7,8 +7,8 @@
 //! time, workers take them from a queue, and every answer is recorded once.
 //!
 //! [`app`] is the example application over Postgres, [`seed()`] fills its database with a
-//! [`Dataset`], whose rows and [`ids`] can be computed without it. [`postgres`] starts a throw-away
-//! database server for tests.
+//! [`Dataset`], whose rows and [`ids`] can be computed without it. [`postgres`] and [`mod@redis`] start
+//! throw-away servers for tests.
 //!
 //! [`history`] is another program over the same parts: it checks whether Sidegate ever grants a right
 //! later than a second after its revocation.
@@ -23,6 +23,7 @@ pub mod app;
 pub mod history;
 pub mod ids;
 pub mod postgres;
+pub mod redis;
 
 mod connection;
 mod plan;

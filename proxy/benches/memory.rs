@@ -73,7 +73,7 @@ fn database(runtime: &Runtime, folder: &Path) -> (Cluster, Generation) {
 /// Asks until the answer comes from memory.
 async fn warm(generation: &Generation, question: &Question<'_>) {
     let kept = generation.facts.kept().unwrap();
-    while kept.answered()[0] == 0 {
+    while kept.answered().memory == 0 {
         let arrived = BootTime::now();
         let _ = generation
             .facts
@@ -96,6 +96,7 @@ fn memory(criterion: &mut Criterion) {
         store: store.clone(),
         expectations: Expectations::new(&generation.settings.policy, store, Clock::System),
         interval: generation.settings.coherence.poll_interval,
+        policy: None,
     };
     let _feed = FeedThread::start(Arc::clone(coherence), settings).unwrap();
     let (alice, mine) = (

@@ -18,7 +18,9 @@ use tokio::sync::watch;
 
 use crate::authn::{Authenticator, KeyError, RemoteKeys};
 use crate::authz::Authorizer;
+use crate::cache::L2Error;
 use crate::clock::Clock;
+use crate::coherence::PolicyDigest;
 use crate::cors::Cors;
 use crate::database::DatabaseError;
 use crate::facts::Facts;
@@ -67,6 +69,9 @@ pub enum AssembleError {
     /// The database's URL or certificates are unusable.
     #[error("store.postgres: {0}")]
     Database(#[from] DatabaseError),
+    /// Redis's URL or certificates are unusable.
+    #[error("redis: {0}")]
+    Shared(#[from] L2Error),
     /// The assertion's key is unusable.
     #[error("{0}")]
     Assertion(#[from] AssertionError),
@@ -94,7 +99,7 @@ impl Generation {
             .collect();
         let authenticator = Authenticator::new(&settings, policy.subject_id(), &known)?;
         let store = reuse::store(&settings, previous, &policy)?;
-        let facts = reuse::facts(&settings, previous, &store);
+        let facts = reuse::facts(&settings, previous, &store, &policy)?;
         let signer = reuse::signer(&settings, previous)?;
         let identity = Identity::new(signer, &authenticator, settings.trusted_proxies.clone());
         let pipeline = Pipeline {
@@ -183,6 +188,20 @@ impl Current {
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
+}
+
+/// Two policies that differ share no answers. By what was understood and not by what was written: the
+/// environment is filled in.
+pub(crate) fn policy_digest(policy: &PolicySettings) -> PolicyDigest {
+    let mut bytes = [0; 32];
+    let text = format!("{policy:?}");
+    for (to, from) in bytes
+        .iter_mut()
+        .zip(digest(&SHA256, text.as_bytes()).as_ref())
+    {
+        *to = *from;
+    }
+    bytes
 }
 
 /// Secrets are left out: a hash that everybody may see must not help to guess one.

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::coherence::{FeedSettings, FeedThread};
 use crate::directory_watch::DirectoryWatch;
 use crate::doctor::{Board, Expectations};
-use crate::generation::{Current, Generation};
+use crate::generation::{Current, Generation, policy_digest};
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::store::Store;
@@ -85,10 +85,18 @@ impl Housekeeping {
             let facts = Arc::clone(&generation.facts);
             let work = async {
                 let _feed = follow(&generation);
-                match generation.store.postgres() {
-                    Some(store) => store.tend().await,
-                    None => std::future::pending().await,
-                }
+                let shared = async {
+                    if let Some(l2) = facts.kept().and_then(|kept| kept.l2()) {
+                        l2.tend().await;
+                    }
+                };
+                let database = async {
+                    match generation.store.postgres() {
+                        Some(store) => store.tend().await,
+                        None => std::future::pending().await,
+                    }
+                };
+                tokio::join!(database, shared);
             };
             // Another generation with the same facts disturbs nothing.
             let replaced = async {
@@ -195,6 +203,9 @@ fn follow(generation: &Generation) -> Option<FeedThread> {
         expectations: Expectations::new(&generation.settings.policy, store, Clock::System),
         store: store.clone(),
         interval: generation.settings.coherence.poll_interval,
+        policy: kept
+            .l2()
+            .map(|_| policy_digest(&generation.settings.policy)),
     };
     FeedThread::start(Arc::clone(kept.coherence()), settings)
         .inspect_err(

@@ -10,6 +10,7 @@ pub mod admin;
 pub mod app;
 pub mod authn;
 pub mod authz;
+pub mod breaker;
 pub mod cache;
 pub mod clearance;
 pub mod clock;
@@ -41,6 +42,7 @@ pub mod route;
 pub mod spelling;
 pub mod store;
 pub mod target;
+pub mod tls;
 pub mod upstream;
 
 #[cfg(test)]

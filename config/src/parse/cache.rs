@@ -19,9 +19,12 @@ pub(crate) fn cache(raw: &raw::Cache, report: &mut Report) -> Option<CacheSettin
     let written = raw.negative_ttl.as_ref();
     let negative_ttl = report.duration(&at.key("negative_ttl"), written, &NEGATIVE);
 
+    let l2_ttl = report.duration(&at.key("l2_ttl_default"), raw.l2_ttl_default.as_ref(), &L2)?;
+
     let at = at.key("classes");
-    let mut class =
-        |name, raw: &raw::Class, default: &Standard| class(&at.key(name), raw, default, report);
+    let mut class = |name, raw: &raw::Class, default: &Standard| {
+        class(&at.key(name), raw, default, l2_ttl, report)
+    };
     let user_auth = class("user_auth", &raw.classes.user_auth, &USER_AUTH);
     let written = &raw.classes.direct_ownership;
     let direct_ownership = class("direct_ownership", written, &DIRECT_OWNERSHIP);
@@ -61,6 +64,7 @@ fn class(
     at: &YamlPath,
     raw: &raw::Class,
     default: &Standard,
+    l2_ttl: Duration,
     report: &mut Report,
 ) -> Option<ClassSettings> {
     let bounds = Bounds {
@@ -70,10 +74,16 @@ fn class(
         says: "1s to 1h",
     };
     let ttl = report.duration(&at.key("ttl"), raw.ttl.as_ref(), &bounds);
+    let bounds = Bounds {
+        default: default.l2_ttl.unwrap_or(l2_ttl),
+        ..L2
+    };
+    let l2_ttl = report.duration(&at.key("l2_ttl"), raw.l2_ttl.as_ref(), &bounds);
     let share = raw.share.map_or(default.share, |share| share.0);
     let share = report.integer(&at.key("share"), share, 1, 1000);
     Some(ClassSettings {
         ttl: ttl?,
+        l2_ttl: l2_ttl?,
         share: u32::try_from(share?).ok()?,
     })
 }
@@ -81,6 +91,8 @@ fn class(
 /// A class as the platform has it.
 struct Standard {
     ttl: Duration,
+    /// `None`: as the platform's default says.
+    l2_ttl: Option<Duration>,
     share: usize,
 }
 
@@ -90,21 +102,25 @@ struct Standard {
 
 const USER_AUTH: Standard = Standard {
     ttl: Duration::from_secs(300),
+    l2_ttl: None,
     share: 25,
 };
 
 const DIRECT_OWNERSHIP: Standard = Standard {
     ttl: Duration::from_secs(600),
+    l2_ttl: Some(Duration::from_secs(1800)),
     share: 40,
 };
 
 const TEAM_ACCESS: Standard = Standard {
     ttl: Duration::from_secs(300),
+    l2_ttl: None,
     share: 20,
 };
 
 const PROJECT_VISIBILITY: Standard = Standard {
     ttl: Duration::from_secs(900),
+    l2_ttl: Some(Duration::from_secs(3600)),
     share: 15,
 };
 
@@ -113,6 +129,14 @@ const NEGATIVE: Bounds = Bounds {
     min: Duration::ZERO,
     max: MINUTE,
     says: "0s to 60s",
+};
+
+/// The longest is that of a service key.
+const L2: Bounds = Bounds {
+    default: Duration::from_secs(900),
+    min: Duration::from_secs(1),
+    max: HOUR.saturating_mul(24),
+    says: "1s to 24h",
 };
 
 const POLL: Bounds = Bounds {

@@ -17,6 +17,9 @@ only_mapping!(Cache, Classes, Class, Coherence);
 pub(crate) struct Cache {
     /// Memory for rows in this process, 1 to 65536 MiB; 0 keeps none. Default: 200.
     pub(crate) l1_size_mb: Option<Lenient<usize>>,
+    /// The longest that an answer is kept in Redis for a class that does not say it, 1s to 24h. An
+    /// answer is kept for the shortest of its rows' times. Default: 900s.
+    pub(crate) l2_ttl_default: Option<DurationText>,
     /// The kinds of row.
     #[serde(default)]
     pub(crate) classes: Classes,
@@ -50,6 +53,9 @@ pub(crate) struct Class {
     /// The longest that a row is kept after it was read, 1s to 1h. A change ends it at once.
     /// Default: the class's own.
     pub(crate) ttl: Option<DurationText>,
+    /// The longest that an answer with such a row is kept in Redis, 1s to 24h. Default: 1800s for
+    /// `direct_ownership`, 3600s for `project_visibility`, else `l2_ttl_default`.
+    pub(crate) l2_ttl: Option<DurationText>,
     /// Its part of the memory, 1 to 1000; what counts is the relation to the other classes' parts.
     /// Default: the class's own.
     pub(crate) share: Option<Lenient<usize>>,

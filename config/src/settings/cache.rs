@@ -27,6 +27,8 @@ pub struct CacheSettings {
 pub struct ClassSettings {
     /// The longest that a row is kept after it was read, 1 s..=1 h.
     pub ttl: Duration,
+    /// The longest that an answer with such a row is kept in Redis, 1 s..=24 h.
+    pub l2_ttl: Duration,
     /// Its part of the memory, 1..=1,000, in relation to the other classes' parts.
     pub share: u32,
 }

@@ -17,16 +17,17 @@ fn settings(section: &str) -> Settings {
 
 #[test]
 fn the_reference_shows_the_defaults() {
-    let class = |seconds, share| ClassSettings {
+    let class = |seconds, l2_seconds, share| ClassSettings {
         ttl: Duration::from_secs(seconds),
+        l2_ttl: Duration::from_secs(l2_seconds),
         share,
     };
     let cache = CacheSettings {
         l1_bytes: 200 * 1024 * 1024,
-        user_auth: class(300, 25),
-        direct_ownership: class(600, 40),
-        team_access: class(300, 20),
-        project_visibility: class(900, 15),
+        user_auth: class(300, 900, 25),
+        direct_ownership: class(600, 1800, 40),
+        team_access: class(300, 900, 20),
+        project_visibility: class(900, 3600, 15),
         negative_ttl: Duration::from_secs(5),
     };
     let coherence = CoherenceSettings {

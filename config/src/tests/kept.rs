@@ -36,6 +36,9 @@ database:
   url: 'postgres://me:hunter2@db/app?sslmode=require'
   feed_url: '${UNSET:-postgres://me:hunter2@db/app}'
   migrate_url: 'file:url'
+redis:
+  url: 'rediss://me:hunter2@cache/0'
+  mac_keys: [hunter2-hunter2-hunter2-hunter2-hunter2, 'file:other']
 ";
 
 fn loaded() -> (PathBuf, Settings) {
@@ -90,6 +93,8 @@ fn the_redacted_document_is_what_was_written_without_its_secrets() {
     assert_eq!(shown["identity"]["assertion"], assertion);
     let database = json!({ "url": "***", "feed_url": "***", "migrate_url": "file:url" });
     assert_eq!(shown["database"], database);
+    let redis = json!({ "url": "***", "mac_keys": ["***", "file:other"] });
+    assert_eq!(shown["redis"], redis);
 
     // A place that is no secret's, where a URL may still hold one.
     let url = "https://me:hunter2@id.example/x?apikey=hunter2";
@@ -116,7 +121,7 @@ fn the_secrets_of_the_full_example_are_all_there_are() {
     let schema = schema().to_string();
     assert_eq!(
         schema.matches("`file:PATH` reads it").count(),
-        6,
+        8,
         "{schema}"
     );
 }

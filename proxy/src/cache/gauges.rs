@@ -6,6 +6,7 @@
 use prometheus::proto::MetricFamily;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 
+use super::l2::L2;
 use crate::coherence::BootTime;
 use crate::facts::Kept;
 
@@ -17,6 +18,9 @@ pub fn gather(kept: &Kept) -> Result<Vec<MetricFamily>, prometheus::Error> {
     let registry = Registry::new();
     rows(&registry, kept)?;
     questions(&registry, kept)?;
+    if let Some(l2) = kept.l2() {
+        shared(&registry, l2)?;
+    }
     let coherence = kept.coherence();
     let reading = coherence.read();
     let live = reading.is_some_and(|reading| reading.is_live(BootTime::now()));
@@ -86,6 +90,46 @@ fn rows(registry: &Registry, kept: &Kept) -> Result<(), prometheus::Error> {
     Ok(())
 }
 
+fn shared(registry: &Registry, l2: &L2) -> Result<(), prometheus::Error> {
+    let lookups = vector(
+        registry,
+        "sidegate_l2_lookups",
+        "Look-ups in Redis, by how they ended",
+        &["result"],
+    )?;
+    for (lookup, count) in l2.lookups() {
+        set(&lookups, &[lookup.name()], count);
+    }
+    let writes = vector(
+        registry,
+        "sidegate_l2_writes",
+        "Answers that were to be written to Redis, by what became of them",
+        &["result"],
+    )?;
+    for (write, count) in l2.writes() {
+        set(&writes, &[write.name()], count);
+    }
+    let connections = vector(
+        registry,
+        "sidegate_l2_connections",
+        "Connections to Redis that are open",
+        &[],
+    )?;
+    set(
+        &connections,
+        &[],
+        u64::try_from(l2.connected()).unwrap_or(u64::MAX),
+    );
+    let closed = vector(
+        registry,
+        "sidegate_l2_open",
+        "1 while Redis is asked, 0 while it is left alone because it has failed",
+        &[],
+    )?;
+    set(&closed, &[], u64::from(l2.is_closed()));
+    Ok(())
+}
+
 fn questions(registry: &Registry, kept: &Kept) -> Result<(), prometheus::Error> {
     let tier = vector(
         registry,
@@ -93,10 +137,11 @@ fn questions(registry: &Registry, kept: &Kept) -> Result<(), prometheus::Error> 
         "Questions of decisions, by where their rows came from",
         &["tier"],
     )?;
-    let [memory, store, stale] = kept.answered();
-    set(&tier, &["l1"], memory);
-    set(&tier, &["store"], store);
-    set(&tier, &["l1_stale"], stale);
+    let answered = kept.answered();
+    set(&tier, &["l1"], answered.memory);
+    set(&tier, &["l2"], answered.shared);
+    set(&tier, &["store"], answered.store);
+    set(&tier, &["l1_stale"], answered.stale);
     let flights = vector(
         registry,
         "sidegate_flights",

@@ -21,6 +21,9 @@
 //!    version nothing is kept. An error is never kept: there is no answer to keep.
 //! 3. [`L1::keep`] with that version.
 //!
+//! Before the store [`L2`] is asked, which instances share: what it has counts only if
+//! [`Coherence::admit_shared`](crate::coherence::Coherence::admit_shared) says so, and is kept here then.
+//!
 //! [`L1`] keeps rows, each in the cache of its class (`class`) under a key of its own (`key`), with
 //! what it takes to tell whether it still counts (`entry`) and what it weighs (`weight`).
 //! [`Flights`] lets those who miss the same thing share one query.
@@ -31,6 +34,7 @@ mod flight;
 mod gauges;
 mod key;
 mod l1;
+mod l2;
 mod weight;
 
 #[cfg(test)]
@@ -40,3 +44,4 @@ pub use class::ClassStats;
 pub use flight::{FlightKey, Flights, Terms};
 pub use gauges::gather;
 pub use l1::{L1, L1Stats, Missed};
+pub use l2::{Found, L2, L2Error, Lookup, Write};

@@ -32,6 +32,7 @@ const START: u64 = 1_000;
 fn settings() -> CacheSettings {
     let class = |seconds| ClassSettings {
         ttl: Duration::from_secs(seconds),
+        l2_ttl: Duration::from_secs(seconds),
         share: 1,
     };
     CacheSettings {

@@ -17,6 +17,16 @@ pub(super) enum Rule {
     Fingerprint,
     /// R4: a new life of the database is the old one.
     History,
+    /// R2: a value of another instance counts whatever has changed.
+    Admission,
+    /// R3: the log as it was at the start need not be known.
+    Load,
+    /// Values of every life of the database and every policy are one another's.
+    Namespace,
+    /// A value need not be sealed.
+    Mac,
+    /// The materialized view counts whatever has changed.
+    View,
 }
 
 /// What is switched off.
@@ -27,7 +37,7 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// From `SIDEGATE_WITHOUT` (`lease`, `use`, `cursor`, `fingerprint` or `history`) and
+    /// From `SIDEGATE_WITHOUT` (a rule's name in small letters) and
     /// `SIDEGATE_SLOTS` (a number).
     pub(super) fn read(env: &dyn Env) -> Self {
         let without = env.var("SIDEGATE_WITHOUT");
@@ -37,6 +47,11 @@ impl Faults {
             "cursor" => Some(Rule::Cursor),
             "fingerprint" => Some(Rule::Fingerprint),
             "history" => Some(Rule::History),
+            "admission" => Some(Rule::Admission),
+            "load" => Some(Rule::Load),
+            "namespace" => Some(Rule::Namespace),
+            "mac" => Some(Rule::Mac),
+            "view" => Some(Rule::View),
             _ => None,
         });
         if let Some(name) = without {

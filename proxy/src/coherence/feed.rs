@@ -10,12 +10,14 @@
 
 use std::sync::Arc;
 
+use super::effect::Effect;
 #[cfg(feature = "fault-injection")]
 use super::fault::{Faults, Rule};
 use super::gate::{Gate, Pass, Verdict};
+use super::load::Loaded;
 use super::poll::{Answer, Changes};
 use super::snapshot::Snapshot;
-use super::{BootTime, Coherence};
+use super::{BootTime, Namespace, PolicyDigest, Shared};
 use crate::store::History;
 
 /// The state between two polls.
@@ -25,6 +27,10 @@ pub(super) struct Feed {
     /// The number of the last poll whose answer counted.
     applied: u64,
     gate: Gate,
+    /// Under which policy values are shared; `None`: they are not.
+    policy: Option<PolicyDigest>,
+    /// Whether values of others count.
+    is_shared: bool,
     #[cfg(feature = "fault-injection")]
     faults: Faults,
 }
@@ -35,6 +41,8 @@ struct Life {
     history: Arc<History>,
     /// What was seen when the last answer was applied.
     snapshot: Arc<Snapshot>,
+    /// The floor of its log, once the log is known (R3).
+    loaded: Option<u64>,
 }
 
 /// A poll that was sent.
@@ -48,25 +56,6 @@ pub(super) struct Asked {
     pub(super) cursor: Option<Arc<Snapshot>>,
 }
 
-/// One thing to do. They are to be done in the order given, and before the next poll is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Effect {
-    /// Nothing may be cached, for these reasons.
-    Close(Vec<String>),
-    /// Everything may have changed, by transactions up to this one.
-    Flush(u64),
-    /// This life of the database is followed from now on.
-    Follow(Arc<History>),
-    /// These tags were changed by these transactions.
-    Touch(Vec<(u64, Vec<String>)>),
-    /// The poll is applied; always the last one.
-    Publish,
-    /// An examination is to begin; one that goes on counts no longer.
-    Examine,
-    /// The life of the database is to be given an id.
-    BeginIncarnation,
-}
-
 /// What to do, and what is then.
 #[derive(Debug)]
 pub(super) struct Decision {
@@ -75,6 +64,11 @@ pub(super) struct Decision {
 }
 
 impl Feed {
+    /// Which values count that this process has not read itself.
+    pub(super) fn set_policy(&mut self, policy: Option<PolicyDigest>) {
+        self.policy = policy;
+    }
+
     /// Rules to go without.
     #[cfg(feature = "fault-injection")]
     pub(super) fn set_faults(&mut self, faults: Faults) {
@@ -126,6 +120,8 @@ impl Feed {
     pub(super) fn examined(&self, last: u64, found: Result<Vec<String>, String>) -> Decision {
         let mut feed = self.clone();
         let passed = found.as_ref().ok().map(Vec::is_empty);
+        // Shut, the gate closes all of it.
+        feed.is_shared &= passed == Some(true);
         let reasons = found.unwrap_or_else(|why| vec![why]);
         let effects = match feed.gate.examined(last, passed) {
             Verdict::Unchanged => Vec::new(),
@@ -139,6 +135,17 @@ impl Feed {
             }
         };
         Decision { effects, feed }
+    }
+
+    /// The log of a life was read whole.
+    pub(super) fn loaded(&self, loaded: &Loaded) -> Self {
+        let mut feed = self.clone();
+        if let Some(life) = &mut feed.life
+            && *life.history == loaded.history
+        {
+            life.loaded = Some(loaded.floor);
+        }
+        feed
     }
 
     /// Whether an answer is of the same life, and later (R4).
@@ -169,6 +176,7 @@ impl Feed {
         let life = Life {
             history: Arc::clone(&life.history),
             snapshot: Arc::new(snapshot),
+            loaded: life.loaded,
         };
         (life, effects)
     }
@@ -192,20 +200,54 @@ impl Feed {
             return vec![Effect::Publish];
         }
         match self.gate.polled(number, &answer.fingerprint) {
-            Pass::Open => vec![Effect::Publish],
+            Pass::Open => self
+                .share(&answer.fingerprint)
+                .into_iter()
+                .chain([Effect::Publish])
+                .collect(),
             Pass::Shut => Vec::new(),
-            Pass::Changed => vec![
-                closed("tables, triggers or views have changed: they are being examined"),
-                Effect::Flush(before(&answer.snapshot)),
-                Effect::Examine,
-            ],
+            Pass::Changed => {
+                self.is_shared = false;
+                vec![
+                    closed("tables, triggers or views have changed: they are being examined"),
+                    Effect::Flush(before(&answer.snapshot)),
+                    Effect::Examine,
+                ]
+            }
         }
+    }
+
+    /// What makes values of others count, if it is time for it.
+    fn share(&mut self, fingerprint: &str) -> Option<Effect> {
+        let (Some(life), Some(policy)) = (&self.life, &self.policy) else {
+            return None;
+        };
+        let floor = life.loaded.filter(|_| !self.is_shared)?;
+        let namespace = Namespace::new(policy, &life.history, fingerprint);
+        #[cfg(feature = "fault-injection")]
+        let namespace = if self.faults.without(Rule::Namespace) {
+            Namespace::everybody()
+        } else {
+            namespace
+        };
+        self.is_shared = true;
+        Some(Effect::Share(Arc::new(Shared::new(namespace, floor))))
     }
 
     /// Another life begins, or the first one: what was known before means nothing, and nothing is cached
     /// until it is examined. Numbers of transactions may be given again in it, and so fingerprints may.
     fn take_up(&mut self, answer: Answer) -> Vec<Effect> {
-        let flush = Effect::Flush(before(&answer.snapshot));
+        // Values of others are in the life's own namespace, and do not count before its log is known.
+        // Where the same life goes back (a database that is none, or another one that calls itself the
+        // same) nothing of it counts that is not later than both.
+        let again = self
+            .life
+            .as_ref()
+            .filter(|life| *life.history == answer.history);
+        let flush = Effect::Flush(again.map_or(0, |life| {
+            before(&answer.snapshot).max(before(&life.snapshot))
+        }));
+        self.is_shared = false;
         if answer.history.incarnation.is_none() {
             self.life = None;
             return vec![
@@ -214,63 +256,27 @@ impl Feed {
                 Effect::BeginIncarnation,
             ];
         }
+        let loaded = None;
+        #[cfg(feature = "fault-injection")]
+        let loaded = self.faults.without(Rule::Load).then_some(0).or(loaded);
         let history = Arc::new(answer.history);
         self.life = Some(Life {
             history: Arc::clone(&history),
             snapshot: Arc::new(answer.snapshot),
+            loaded,
         });
         self.gate = Gate::examining(answer.fingerprint);
-        vec![
+        let mut effects = vec![
             closed("the database is being examined"),
             flush,
             Effect::Follow(history),
             Effect::Examine,
-        ]
-    }
-}
-
-/// What effects ask for that is not done by touching.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Wanted {
-    pub(super) examination: bool,
-    pub(super) incarnation: bool,
-}
-
-/// Does what a decision about a poll says, in its order.
-///
-/// R1: all touches are stored before the lease is, and the lease with release: whoever acquires it sees
-/// them all. Nothing here waits, so there is no half of it that lasts; a reader in between sees an old
-/// lease and some of the touches, which take away and give nothing.
-pub(super) fn carry_out(coherence: &Coherence, asked: &Asked, effects: Vec<Effect>) -> Wanted {
-    let (number, mut wanted) = (asked.number, Wanted::default());
-    for effect in effects {
-        match effect {
-            Effect::Close(reasons) => {
-                // A life that cannot be begun closes with every poll.
-                if coherence.closed_because() != reasons {
-                    tracing::warn!(?reasons, "nothing is cached");
-                }
-                coherence.close(reasons);
-            }
-            Effect::Flush(xid) => coherence.flush_up_to(xid, number),
-            Effect::Follow(history) => coherence.follow(history),
-            Effect::Touch(changes) => {
-                for (xid, tags) in changes {
-                    for tag in tags {
-                        coherence.touch(&tag, xid, number);
-                    }
-                }
-            }
-            Effect::Publish => {
-                if coherence.publish(number, asked.start) {
-                    tracing::info!("changes show: answers may be cached");
-                }
-            }
-            Effect::Examine => wanted.examination = true,
-            Effect::BeginIncarnation => wanted.incarnation = true,
+        ];
+        if self.policy.is_some() && loaded.is_none() {
+            effects.push(Effect::Load);
         }
+        effects
     }
-    wanted
 }
 
 /// The last transaction that a snapshot may know of.

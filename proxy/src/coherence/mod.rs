@@ -9,7 +9,7 @@
 //! Does not: hold what is cached, or decide what to do without a reading. Who keeps a value calls
 //! [`Coherence::begin`] before its query is sent and [`Coherence::admit`] when the answer is there.
 //!
-//! `feed` decides what an answer of the database means, `run` asks for it, `edits` stands in for both where
+//! [`Shared`] is about values that this process has not read itself. `feed` decides what an answer of the database means, `run` asks for it, `edits` stands in for both where
 //! the store is a file; this file and `reading` are what requests see. The order of loads and stores that all of it rests on:
 //!
 //! | the feed, for each poll       | a fill                        | a request                          |
@@ -23,13 +23,16 @@
 mod boot_time;
 mod doorbell;
 mod edits;
+mod effect;
 mod feed;
 mod fresh;
 mod gate;
 mod link;
+mod load;
 mod poll;
 mod reading;
 mod run;
+mod shared;
 mod slots;
 mod snapshot;
 mod tag;
@@ -37,16 +40,23 @@ mod tag;
 #[cfg(feature = "fault-injection")]
 mod fault;
 
+/// Whether values need not be sealed.
+#[cfg(feature = "fault-injection")]
+pub(crate) fn is_without_mac() -> bool {
+    fault::Faults::read(&sidegate_config::ProcessEnv).without(fault::Rule::Mac)
+}
+
 pub use boot_time::BootTime;
 pub use edits::Edits;
 pub use fresh::Stale;
 pub use reading::{BOUND, Before, Reading, Version};
 pub use run::{FeedSettings, FeedThread};
+pub use shared::{Namespace, Outdated, PolicyDigest, Shared};
 pub use slots::{MOST_SLOTS, Slot};
 pub use tag::Tag;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -70,6 +80,10 @@ pub struct Coherence {
     failed: AtomicU64,
     /// Which life of the database the feed follows.
     history: ArcSwapOption<History>,
+    /// Under which conditions values of others count; `None`: under none.
+    shared: ArcSwapOption<Shared>,
+    /// Whether the log as it was at the start is being read, so that they soon may.
+    loading: AtomicBool,
     /// Why nothing may be cached; empty: it may.
     closed: Mutex<Vec<String>>,
     /// Changes with every poll that is published or fails, and when the gate closes.
@@ -106,6 +120,8 @@ impl Coherence {
             flushes: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             history: ArcSwapOption::empty(),
+            shared: ArcSwapOption::empty(),
+            loading: AtomicBool::new(false),
             closed: Mutex::new(vec!["the change feed has not begun".to_owned()]),
             progress: watch::Sender::new(()),
             bell: Arc::new(Notify::new()),
@@ -198,6 +214,12 @@ impl Coherence {
         self.started.load(Ordering::Relaxed)
     }
 
+    /// Whether the log is being read, so that values of others do not count yet.
+    #[must_use]
+    pub fn is_loading(&self) -> bool {
+        self.loading.load(Ordering::Relaxed)
+    }
+
     /// Why nothing may be cached; empty: it may. Names no row; may name tables.
     #[must_use]
     pub fn closed_because(&self) -> Vec<String> {
@@ -233,9 +255,20 @@ impl Coherence {
         }
     }
 
-    /// The feed follows this life of the database.
+    /// The feed follows this life of the database. What others have read of another one does not count.
     fn follow(&self, history: Arc<History>) {
+        self.shared.store(None);
         self.history.store(Some(history));
+    }
+
+    /// Values of others count from now on, if they are of this namespace.
+    fn share(&self, shared: Arc<Shared>) {
+        self.shared.store(Some(shared));
+    }
+
+    /// The log as it was at the start is being read, or is not.
+    fn set_loading(&self, loading: bool) {
+        self.loading.store(loading, Ordering::Relaxed);
     }
 
     /// The poll of this number, started then, is applied whole: to be called after all its touches, by
@@ -258,6 +291,7 @@ impl Coherence {
     /// and its lease ends.
     fn close(&self, reasons: Vec<String>) {
         self.lease.start.store(0, Ordering::Release);
+        self.shared.store(None);
         *self.closed.lock() = reasons;
         self.progress.send_replace(());
     }

@@ -81,14 +81,19 @@ pub(super) fn read(rows: &[Row]) -> Result<Answer, Malformed> {
         .map_err(|NoSnapshot| Malformed::Column("snapshot"))?;
     Ok(Answer {
         snapshot,
-        history: History {
-            system: text(1, "system")?.into(),
-            timeline: text(2, "timeline")?.into(),
-            incarnation: value::<Option<&str>>(first, 3, "incarnation")?.map(Box::from),
-        },
+        history: history(first, 1)?,
         floor,
         fingerprint: text(5, "fingerprint")?.into(),
         changes: changes(rows)?,
+    })
+}
+
+/// Which life of the database it is: three columns from this one on.
+pub(super) fn history(row: &Row, at: usize) -> Result<History, Malformed> {
+    Ok(History {
+        system: value::<&str>(row, at, "system")?.into(),
+        timeline: value::<&str>(row, at + 1, "timeline")?.into(),
+        incarnation: value::<Option<&str>>(row, at + 2, "incarnation")?.map(Box::from),
     })
 }
 

@@ -22,10 +22,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::doorbell::listen;
-use super::feed::{Asked, Decision, Feed, carry_out};
+use super::effect::carry_out;
+use super::feed::{Asked, Decision, Feed};
 use super::fresh::SPACING;
 use super::link::{Link, Links};
-use super::{BOUND, BootTime, Coherence};
+use super::load::{Loaded, Loader, Turn};
+use super::{BOUND, BootTime, Coherence, PolicyDigest};
 use crate::database::{Notice, connect};
 use crate::doctor::{Expectations, Severity, examine};
 
@@ -51,6 +53,9 @@ pub struct FeedSettings {
     pub expectations: Expectations,
     /// The pause between the starts of two polls, give or take a tenth. Well below a second.
     pub interval: Duration,
+    /// Under which policy values of other instances and of the view count; `None`: they do not, and the
+    /// log as it was at the start is not read.
+    pub policy: Option<PolicyDigest>,
 }
 
 /// The running feed. Dropping it ends it, and waits until it has ended; then nothing is cached any more.
@@ -91,7 +96,7 @@ impl Drop for FeedThread {
 /// A panic is a mistake of ours: everything that is kept becomes void, and the feed begins anew.
 fn survive(
     runtime: &Runtime,
-    coherence: &Coherence,
+    coherence: &Arc<Coherence>,
     settings: &FeedSettings,
     stopped: &watch::Receiver<bool>,
 ) {
@@ -115,7 +120,7 @@ fn survive(
 }
 
 struct Driver<'c> {
-    coherence: &'c Coherence,
+    coherence: &'c Arc<Coherence>,
     settings: &'c FeedSettings,
     feed: Feed,
     links: Links,
@@ -125,6 +130,7 @@ struct Driver<'c> {
     /// At most one. Its result is the reasons against caching, or why it could not be made.
     examination: JoinSet<Result<Vec<String>, String>>,
     examine_at: Instant,
+    loader: Loader,
     /// The next link has to give the life of the database its id.
     begin: bool,
     notice: Notice,
@@ -132,16 +138,13 @@ struct Driver<'c> {
 }
 
 impl<'c> Driver<'c> {
-    fn new(coherence: &'c Coherence, settings: &'c FeedSettings) -> Self {
+    fn new(coherence: &'c Arc<Coherence>, settings: &'c FeedSettings) -> Self {
         // Whatever is kept is from before this feed, which has no cursor yet.
         coherence.close(vec!["the change feed has no answer yet".to_owned()]);
         coherence.flush();
         let now = Instant::now();
-        #[cfg_attr(
-            not(feature = "fault-injection"),
-            expect(unused_mut, reason = "faults are set in it")
-        )]
         let mut feed = Feed::default();
+        feed.set_policy(settings.policy);
         #[cfg(feature = "fault-injection")]
         feed.set_faults(coherence.faults);
         Self {
@@ -153,6 +156,7 @@ impl<'c> Driver<'c> {
             due: now,
             examination: JoinSet::new(),
             examine_at: now + EXAMINE,
+            loader: Loader::default(),
             begin: false,
             notice: Notice::new("the change feed's polls"),
             noise: BootTime::now().nanos() | 1,
@@ -203,6 +207,10 @@ impl<'c> Driver<'c> {
                     self.links.refill();
                 }
                 Some(found) = self.examination.join_next() => self.examined(found),
+                turn = self.loader.turn() => match turn {
+                    Turn::Ended(loaded) => self.loaded(loaded),
+                    Turn::Due => self.load(),
+                },
                 () = sleep_until(self.examine_at), if self.examination.is_empty() => self.examine(),
             }
         }
@@ -260,6 +268,9 @@ impl<'c> Driver<'c> {
         if wanted.examination {
             self.examine();
         }
+        if wanted.load {
+            self.load();
+        }
         self.begin |= wanted.incarnation;
         self.feed = decision.feed;
     }
@@ -268,6 +279,31 @@ impl<'c> Driver<'c> {
     fn examine(&mut self) {
         self.examination = JoinSet::new();
         self.examination.spawn(look(self.settings.clone()));
+    }
+
+    fn load(&mut self) {
+        self.coherence.set_loading(true);
+        self.loader
+            .begin(self.coherence, &self.settings.store.database);
+    }
+
+    fn loaded(&mut self, loaded: Result<Loaded, String>) {
+        self.coherence.set_loading(false);
+        match loaded {
+            Ok(loaded) => {
+                tracing::info!(rows = loaded.rows, "the change log is known");
+                self.feed = self.feed.loaded(&loaded);
+                // Values of others count from the next poll on.
+                self.due = self.due.min(self.last + SPACING);
+            }
+            Err(reason) => {
+                tracing::warn!(
+                    reason,
+                    "the change log cannot be read: only own answers are kept"
+                );
+                self.loader.again();
+            }
+        }
     }
 
     fn examined(&mut self, found: Result<Result<Vec<String>, String>, tokio::task::JoinError>) {

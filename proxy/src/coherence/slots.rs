@@ -38,6 +38,10 @@ impl Cell {
     fn poll(&self) -> u64 {
         self.poll.load(Ordering::Relaxed)
     }
+
+    fn xid(&self) -> u64 {
+        self.xid.load(Ordering::Relaxed)
+    }
 }
 
 /// The table.
@@ -101,6 +105,12 @@ impl Slots {
         own.max(self.all.poll())
     }
 
+    /// The highest transaction that is known to have changed what this slot is about.
+    pub(super) fn xid(&self, slot: Slot) -> u64 {
+        let own = self.cell(slot).map_or(u64::MAX, Cell::xid);
+        own.max(self.all.xid())
+    }
+
     /// Every slot that was given out is there; a slot of another, larger table may not be.
     fn cell(&self, slot: Slot) -> Option<&Cell> {
         self.cells.get(usize::try_from(slot.0).ok()?)
@@ -131,6 +141,11 @@ mod tests {
             POLL + 1,
             "an older poll takes nothing back"
         );
+        slots.touch("user:alice", 9, 0);
+        assert_eq!((slots.xid(alice), slots.poll(alice)), (9, POLL + 1));
+        slots.touch("user:alice", 8, 0);
+        assert_eq!(slots.xid(alice), 9, "nor an older transaction");
+        assert!(bob == alice || slots.xid(bob) == 1);
     }
 
     #[test]
@@ -139,6 +154,7 @@ mod tests {
         one.touch("token:t", 1, POLL);
         assert_eq!(one.poll(one.of(Tag::Project("p"))), POLL);
         assert_eq!(one.poll(Slot(1)), u64::MAX);
+        assert_eq!(one.xid(Slot(1)), u64::MAX);
     }
 
     proptest! {

@@ -4,7 +4,8 @@
 //! may name users, tables and columns, so no client of the proxy sees it.
 
 use std::error::Error as _;
-use std::path::PathBuf;
+
+use crate::tls::TlsError;
 
 /// Why there is no connection, or cannot be one.
 #[derive(Debug, thiserror::Error)]
@@ -12,20 +13,9 @@ pub enum DatabaseError {
     /// The driver does not understand a URL. Its own message may repeat parts of it.
     #[error("{0}: the driver does not understand this URL: check host, port and parameters")]
     Url(&'static str),
-    /// The certificate authority's file cannot be used.
-    #[error("database.ca_file: cannot use {}: {reason}", path.display())]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
-    /// The system has no certificate authorities.
-    #[error("the system's certificates cannot be read ({0}): set `database.ca_file`")]
-    SystemCertificates(String),
-    /// TLS cannot be set up at all.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(#[from] rustls::Error),
+    /// TLS cannot be set up.
+    #[error("database: {0}")]
+    Tls(#[from] TlsError),
     /// Two metrics have one name, which a test rules out.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),

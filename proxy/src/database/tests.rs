@@ -11,6 +11,7 @@ use sidegate_loadtest::postgres::Cluster;
 
 use super::{Database, DatabaseError, Purpose, connect};
 use crate::testing::database;
+use crate::tls::TlsError;
 
 /// How long anything may take to happen.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -149,5 +150,8 @@ fn a_renewed_authority_is_another_database() {
     assert!(!pools.serves(&settings));
     std::fs::write(&ca_file, "no certificate").unwrap();
     let bad = Database::new(&settings);
-    assert!(matches!(bad, Err(DatabaseError::CaFile { .. })));
+    assert!(matches!(
+        bad,
+        Err(DatabaseError::Tls(TlsError::CaFile { .. }))
+    ));
 }

@@ -169,8 +169,6 @@ fn unexamined(error: &DoctorError) -> Finding {
         }
         DoctorError::Database(
             DatabaseError::Url(_)
-            | DatabaseError::CaFile { .. }
-            | DatabaseError::SystemCertificates(_)
             | DatabaseError::Tls(_)
             | DatabaseError::Metrics(_)
             | DatabaseError::Busy

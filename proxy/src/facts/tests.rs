@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use sidegate_policy::{IdType, ResourceRow, SubjectRow};
+use sidegate_policy::{Id, IdType, ResourceRow, SubjectRow};
 
 use super::*;
-use crate::store::History;
+use crate::coherence::Coherence;
+use crate::store::{History, Origin};
 use crate::testing;
 
 fn ago(seconds: u64) -> BootTime {
@@ -18,7 +19,7 @@ fn a_missing_membership_lasts_as_long_as_the_reading_it_was_true_in() {
     let settings = testing::settings(Path::new("/"), &document).cache;
     assert_eq!(settings.negative_ttl, Duration::from_secs(5));
     let coherence = Arc::new(Coherence::new(1 << 10));
-    let kept = Kept::new(&settings, Arc::clone(&coherence));
+    let kept = Kept::new(&settings, Arc::clone(&coherence), None);
     let history = Arc::new(History {
         system: "1".into(),
         timeline: "1".into(),
@@ -47,7 +48,8 @@ fn a_missing_membership_lasts_as_long_as_the_reading_it_was_true_in() {
     let version = coherence
         .admit(coherence.begin().unwrap(), &origin)
         .unwrap();
-    kept.l1.keep(&question, &answer, version, &coherence, read);
+    kept.l1()
+        .keep(&question, &answer, version, &coherence, read);
 
     let stale = |seconds| kept.stale(&question, Duration::from_secs(seconds));
     assert!(stale(20).is_some(), "eight seconds are within twenty");

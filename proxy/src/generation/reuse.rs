@@ -9,11 +9,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use sidegate_config::{
-    DatabaseSettings, IdType as IdTypeSetting, PolicySettings, Settings, StoreSettings,
+    DatabaseSettings, IdType as IdTypeSetting, PolicySettings, RedisSettings, Settings,
+    StoreSettings,
 };
 use sidegate_policy::Policy;
 
 use super::{AssembleError, Generation, id_type};
+use crate::cache::L2;
 use crate::coherence::Coherence;
 use crate::facts::{Facts, Kept};
 use crate::identity::{AssertionError, Signer};
@@ -57,23 +59,47 @@ pub(super) fn facts(
     settings: &Settings,
     previous: Option<&Generation>,
     store: &Arc<Store>,
-) -> Arc<Facts> {
+    policy: &Arc<Policy>,
+) -> Result<Arc<Facts>, AssembleError> {
     let serves = |previous: &&Generation| {
         Arc::ptr_eq(&previous.store, store)
             && previous.settings.policy == settings.policy
             && previous.settings.cache == settings.cache
             && previous.settings.coherence == settings.coherence
+            && shares(previous, settings.redis.as_ref())
     };
     if let Some(previous) = previous.filter(serves) {
-        return Arc::clone(&previous.facts);
+        return Ok(Arc::clone(&previous.facts));
     }
     let store = Arc::clone(store);
-    Arc::new(if settings.cache.l1_bytes > 0 {
-        let coherence = Arc::new(Coherence::new(settings.coherence.slots));
-        Facts::cached(store, Arc::new(Kept::new(&settings.cache, coherence)))
-    } else {
-        Facts::uncached(store)
-    })
+    if settings.cache.l1_bytes == 0 {
+        return Ok(Arc::new(Facts::uncached(store)));
+    }
+    let coherence = Arc::new(Coherence::new(settings.coherence.slots));
+    let l2 = match &settings.redis {
+        // The answers of a file are all in memory, and its life is this process's.
+        Some(redis) if store.postgres().is_some() => {
+            let l2 = L2::new(redis, &settings.cache, policy.subject_id())?;
+            Some(Arc::new(l2))
+        }
+        Some(_) | None => None,
+    };
+    let kept = Arc::new(Kept::new(&settings.cache, coherence, l2));
+    Ok(Arc::new(Facts::cached(store, kept)))
+}
+
+/// Whether what a generation shares with other instances is what these settings ask for.
+fn shares(generation: &Generation, settings: Option<&RedisSettings>) -> bool {
+    let known = generation.facts.kept().and_then(|kept| kept.l2());
+    match (known, settings) {
+        (Some(known), Some(settings)) => known.serves(settings),
+        (None, Some(settings)) => {
+            // Not used: with a file, or without memory.
+            generation.settings.redis.as_ref() == Some(settings)
+        }
+        (None, None) => true,
+        (Some(_), None) => false,
+    }
 }
 
 fn reads_file(generation: &Generation, path: &Path) -> bool {

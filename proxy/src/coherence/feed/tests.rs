@@ -154,7 +154,7 @@ fn another_history_is_another_life_and_gets_an_id() {
         let effects = rig.poll(crashed.clone());
         assert!(matches!(
             effects[..],
-            [Effect::Close(_), Effect::Flush(9), Effect::BeginIncarnation]
+            [Effect::Close(_), Effect::Flush(0), Effect::BeginIncarnation]
         ));
         assert_eq!(parameters(rig.ask().cursor.as_deref()), (None, None));
     }
@@ -220,4 +220,76 @@ fn findings_close_and_not_being_able_to_look_does_not() {
     assert_eq!(effects, [Effect::Close(vec!["no connection".to_owned()])]);
     rig.examined(Ok(&[]));
     assert_eq!(rig.poll(answer("10:10:", &[])), [Effect::Publish]);
+}
+
+fn loaded(incarnation: &str, floor: u64) -> Loaded {
+    Loaded {
+        history: history(Some(incarnation)),
+        floor,
+        rows: 0,
+    }
+}
+
+fn shared(effects: &[Effect]) -> Option<Arc<Shared>> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Share(shared) => Some(Arc::clone(shared)),
+        _ => None,
+    })
+}
+
+#[test]
+fn values_of_others_count_once_the_log_of_this_life_is_known() {
+    let mut rig = Rig::default();
+    rig.feed.set_policy(Some([7; 32]));
+    let effects = rig.poll(answer("10:10:", &[]));
+    assert_eq!(effects.last(), Some(&Effect::Load));
+    assert!(
+        effects.contains(&Effect::Flush(0)),
+        "no value of others is void"
+    );
+    rig.examined(Ok(&[]));
+    assert_eq!(rig.poll(answer("10:10:", &[])), [Effect::Publish]);
+    rig.feed = rig.feed.loaded(&loaded("another", 3));
+    assert_eq!(rig.poll(answer("10:10:", &[])), [Effect::Publish]);
+    rig.feed = rig.feed.loaded(&loaded("first", 3));
+    let effects = rig.poll(answer("11:11:", &[(10, "user:a")]));
+    let first = shared(&effects).unwrap();
+    // After the touches and before the poll is published.
+    let whole = [
+        touch(&[(10, "user:a")]),
+        Effect::Share(Arc::clone(&first)),
+        Effect::Publish,
+    ];
+    assert_eq!(effects, whole);
+    assert_eq!(rig.poll(answer("11:11:", &[])), [Effect::Publish], "once");
+
+    // Other triggers or views: what was read under the former ones does not count any more.
+    let changed = || Answer {
+        fingerprint: "otherwise".into(),
+        ..answer("12:12:", &[])
+    };
+    assert!(rig.poll(changed()).contains(&Effect::Flush(11)));
+    rig.examined(Ok(&[]));
+    let second = shared(&rig.poll(changed())).unwrap();
+    assert_ne!(first.namespace(), second.namespace());
+
+    // Another life: its log has to be known.
+    let mut crashed = answer("9:9:", &[]);
+    crashed.history = history(Some("second"));
+    let effects = rig.poll(crashed.clone());
+    assert!(effects.contains(&Effect::Load) && effects.contains(&Effect::Flush(0)));
+    rig.examined(Ok(&[]));
+    assert_eq!(rig.poll(crashed.clone()), [Effect::Publish]);
+    rig.feed = rig.feed.loaded(&loaded("second", 3));
+    let third = shared(&rig.poll(crashed)).unwrap();
+    assert_ne!(first.namespace(), third.namespace());
+}
+
+#[test]
+fn a_life_that_goes_back_voids_what_either_side_of_it_has_written() {
+    let mut rig = Rig::default();
+    rig.feed.set_policy(Some([7; 32]));
+    rig.poll(answer("20:20:", &[]));
+    let effects = rig.poll(answer("10:10:", &[]));
+    assert!(effects.contains(&Effect::Flush(19)) && effects.contains(&Effect::Load));
 }

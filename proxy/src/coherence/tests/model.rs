@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::coherence::feed::{Asked, Feed, carry_out};
+use crate::coherence::effect::carry_out;
+use crate::coherence::feed::{Asked, Feed};
 use crate::coherence::poll::{Answer, Changes};
 use crate::coherence::snapshot::Snapshot;
 

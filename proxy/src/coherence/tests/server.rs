@@ -55,6 +55,7 @@ impl Server {
                 store,
                 expectations,
                 interval: Duration::from_millis(50),
+                policy: None,
             },
             client,
             _task: task,

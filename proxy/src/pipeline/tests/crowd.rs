@@ -72,11 +72,12 @@ impl Scene {
         let store = PostgresStore::new(&wanted.database, Arc::clone(&policy), &types, None);
         let store = Arc::new(Store::Postgres(Box::new(store.unwrap())));
         let coherence = Arc::new(Coherence::new(settings.coherence.slots));
-        let kept = Arc::new(Kept::new(&settings.cache, Arc::clone(&coherence)));
+        let kept = Arc::new(Kept::new(&settings.cache, Arc::clone(&coherence), None));
         let feed = FeedSettings {
             expectations: Expectations::new(&settings.policy, &wanted, Clock::System),
             store: wanted,
             interval: Duration::from_millis(50),
+            policy: None,
         };
         let feed = FeedThread::start(Arc::clone(&coherence), feed).unwrap();
         eventually("an open cache", || coherence.read().is_some()).await;
@@ -168,7 +169,8 @@ async fn ten_thousand_who_want_the_same_cold_rows_are_one_query() {
     }
     let took = begin.elapsed();
     let (started, joined) = scene.kept.queries();
-    let [memory, store, _] = scene.kept.answered();
+    let answered = scene.kept.answered();
+    let (memory, store) = (answered.memory, answered.store);
     println!("{CROWD} in {took:?}: {started} query, {joined} joined it, {memory} from memory");
     assert_eq!(started, 1);
     assert_eq!((joined + 1, memory + store), (store, CROWD));

@@ -77,8 +77,6 @@ impl From<DatabaseError> for Trouble {
             DatabaseError::Busy
             | DatabaseError::Closed
             | DatabaseError::Url(_)
-            | DatabaseError::CaFile { .. }
-            | DatabaseError::SystemCertificates(_)
             | DatabaseError::Tls(_)
             | DatabaseError::Metrics(_) => StoreError::Unavailable,
         };

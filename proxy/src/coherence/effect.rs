@@ -1,0 +1,79 @@
+//! What is to be done about a poll, one thing after the other.
+//!
+//! Promise: whatever a decision says is done in its order, and nothing of it waits.
+
+use std::sync::Arc;
+
+use super::feed::Asked;
+use super::{Coherence, Shared};
+use crate::store::History;
+
+/// One thing to do. They are to be done in the order given, and before the next poll is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing may be cached, for these reasons.
+    Close(Vec<String>),
+    /// Everything may have changed, by transactions up to this one.
+    Flush(u64),
+    /// This life of the database is followed from now on.
+    Follow(Arc<History>),
+    /// These tags were changed by these transactions.
+    Touch(Vec<(u64, Vec<String>)>),
+    /// The life's log is to be read; one that is being read counts no longer.
+    Load,
+    /// Values of others count from now on.
+    Share(Arc<Shared>),
+    /// The poll is applied; always the last one.
+    Publish,
+    /// An examination is to begin; one that goes on counts no longer.
+    Examine,
+    /// The life of the database is to be given an id.
+    BeginIncarnation,
+}
+
+/// What effects ask for that is not done by touching.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Wanted {
+    pub(super) load: bool,
+    pub(super) examination: bool,
+    pub(super) incarnation: bool,
+}
+
+/// Does what a decision about a poll says, in its order.
+///
+/// R1: all touches are stored before the lease is, and the lease with release: whoever acquires it sees
+/// them all. Nothing here waits, so there is no half of it that lasts; a reader in between sees an old
+/// lease and some of the touches, which take away and give nothing.
+pub(super) fn carry_out(coherence: &Coherence, asked: &Asked, effects: Vec<Effect>) -> Wanted {
+    let (number, mut wanted) = (asked.number, Wanted::default());
+    for effect in effects {
+        match effect {
+            Effect::Close(reasons) => {
+                // A life that cannot be begun closes with every poll.
+                if coherence.closed_because() != reasons {
+                    tracing::warn!(?reasons, "nothing is cached");
+                }
+                coherence.close(reasons);
+            }
+            Effect::Flush(xid) => coherence.flush_up_to(xid, number),
+            Effect::Follow(history) => coherence.follow(history),
+            Effect::Touch(changes) => {
+                for (xid, tags) in changes {
+                    for tag in tags {
+                        coherence.touch(&tag, xid, number);
+                    }
+                }
+            }
+            Effect::Load => wanted.load = true,
+            Effect::Share(shared) => coherence.share(shared),
+            Effect::Publish => {
+                if coherence.publish(number, asked.start) {
+                    tracing::info!("changes show: answers may be cached");
+                }
+            }
+            Effect::Examine => wanted.examination = true,
+            Effect::BeginIncarnation => wanted.incarnation = true,
+        }
+    }
+    wanted
+}

@@ -1,0 +1,302 @@
+//! What is kept of a store's answers: in this process's memory, and where instances share it.
+//!
+//! Promise: what is handed out was true at one instant that a live lease vouches for; what is kept is kept
+//! only as the change feed admits it. One question that many miss is one look-up in the shared cache, and
+//! one query.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sidegate_config::CacheSettings;
+use sidegate_policy::{Id, team_of};
+
+use super::JOIN_WITHIN;
+use crate::cache::{FlightKey, Flights, L1, L2, Missed, Terms};
+use crate::coherence::{BOUND, BootTime, Coherence, Reading, Tag};
+use crate::store::{Answer, Origin, Question, Store, StoreError};
+
+/// How long a request waits for a poll: the feed gives one up after a quarter of the bound, and
+/// tries a second time.
+const POLL_PATIENCE: Duration = Duration::from_millis(500);
+/// And for how many, while its rows are being read anew.
+const MOST_POLLS: usize = 4;
+/// What is kept in this process.
+#[derive(Debug)]
+pub struct Kept {
+    coherence: Arc<Coherence>,
+    l1: L1,
+    flights: Flights<Answer>,
+    l2: Option<Arc<L2>>,
+    /// Of the shared cache: an answer that counts, and an instant at which it was true.
+    lookups: Flights<Option<(Answer, BootTime)>>,
+    memory: AtomicU64,
+    shared: AtomicU64,
+    store: AtomicU64,
+    stale: AtomicU64,
+}
+
+/// Questions by where they were answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Answered {
+    /// From memory.
+    pub memory: u64,
+    /// From the shared cache.
+    pub shared: u64,
+    /// By the store, or by nobody.
+    pub store: u64,
+    /// From memory past the bound, because the store could not be asked.
+    pub stale: u64,
+}
+
+/// Where rows came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tier {
+    Memory,
+    Shared,
+    /// Also where it had no answer.
+    Store,
+    /// From memory, because the store could not be asked.
+    Stale,
+}
+
+/// A question in words of its own.
+#[derive(Debug)]
+pub(super) struct Asked {
+    subject: Id,
+    resource: Option<(Box<str>, Id)>,
+}
+
+/// What memory has.
+pub(super) enum Looked {
+    Found(Answer),
+    Missing,
+    /// The lease has ended, or the rows do not go together yet: one poll mends both.
+    Stale,
+}
+
+impl Kept {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new(settings: &CacheSettings, coherence: Arc<Coherence>, l2: Option<Arc<L2>>) -> Self {
+        Self {
+            l1: L1::new(settings),
+            coherence,
+            flights: Flights::new(),
+            l2,
+            lookups: Flights::new(),
+            memory: AtomicU64::new(0),
+            shared: AtomicU64::new(0),
+            store: AtomicU64::new(0),
+            stale: AtomicU64::new(0),
+        }
+    }
+
+    /// What is known of the changes.
+    #[must_use]
+    pub const fn coherence(&self) -> &Arc<Coherence> {
+        &self.coherence
+    }
+
+    /// The rows in this process's memory.
+    #[must_use]
+    pub const fn l1(&self) -> &L1 {
+        &self.l1
+    }
+
+    /// What instances share, if they do.
+    #[must_use]
+    pub const fn l2(&self) -> Option<&Arc<L2>> {
+        self.l2.as_ref()
+    }
+
+    /// Questions by where they were answered.
+    #[must_use]
+    pub fn answered(&self) -> Answered {
+        let of = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Answered {
+            memory: of(&self.memory),
+            shared: of(&self.shared),
+            store: of(&self.store),
+            stale: of(&self.stale),
+        }
+    }
+
+    /// Queries that were sent, and askers who joined one.
+    #[must_use]
+    pub fn queries(&self) -> (u64, u64) {
+        (self.flights.started(), self.flights.joined())
+    }
+
+    pub(super) const fn queries_under_way(&self) -> &Flights<Answer> {
+        &self.flights
+    }
+
+    pub(super) fn count(&self, tier: Tier) {
+        let counter = match tier {
+            Tier::Memory => &self.memory,
+            Tier::Shared => &self.shared,
+            Tier::Store => &self.store,
+            Tier::Stale => &self.stale,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lease first, then the rows and their slots, then the clock (R1).
+    pub(super) fn look(&self, question: &Question<'_>, arrived: BootTime) -> Looked {
+        let Some(reading) = self.coherence.read() else {
+            return Looked::Missing;
+        };
+        match self.l1.look(question, &reading, arrived) {
+            Ok(answer) if reading.is_live(BootTime::now()) => Looked::Found(answer),
+            Ok(_) | Err(Missed::Apart) => Looked::Stale,
+            Err(Missed::Absent) => Looked::Missing,
+        }
+    }
+
+    /// What is in memory, once a poll that began after an instant has been applied.
+    ///
+    /// Rows that are still apart then were read while that poll was under way: the next one mends it,
+    /// and a query would set the subject's other resources apart instead.
+    pub(super) async fn after_a_poll(
+        &self,
+        question: &Question<'_>,
+        arrived: BootTime,
+    ) -> Option<Answer> {
+        let (mut since, mut patience) = (arrived, POLL_PATIENCE);
+        for _ in 0..MOST_POLLS {
+            let begin = BootTime::now();
+            let reading = self.coherence.fresh(since, patience).await.ok()?;
+            let now = BootTime::now();
+            match self.l1.look(question, &reading, now) {
+                Ok(answer) => return reading.is_live(BootTime::now()).then_some(answer),
+                Err(Missed::Absent) => return None,
+                Err(Missed::Apart) => since = now,
+            }
+            patience = patience.checked_sub(now.since(begin))?;
+        }
+        None
+    }
+
+    /// What is in memory and was known to be true at most so long ago. No change that the feed has heard
+    /// of is passed over: only what it could not hear of may be missing.
+    pub(super) fn stale(&self, question: &Question<'_>, at_most: Duration) -> Option<Answer> {
+        if at_most.is_zero() {
+            return None;
+        }
+        let reading = self.coherence.read()?;
+        // Lifetimes are judged as of the reading, which `at_most` bounds: that a membership is missing is
+        // kept for seconds only, and would end this long before.
+        let answer = self.l1.answer(question, &reading, reading.start())?;
+        (reading.age(BootTime::now()) <= at_most).then_some(answer)
+    }
+
+    /// Whether an answer is surely of another database than the one that counts: the feed follows
+    /// that one and has just heard from it. If it has not, its own knowledge may be the old one.
+    fn is_elsewhere(&self, origin: &Origin) -> bool {
+        let live = |reading: Reading<'_>| reading.is_live(BootTime::now());
+        self.coherence.is_foreign(origin) && self.coherence.read().is_some_and(live)
+    }
+
+    /// What instances share, if it counts. Whoever asks while somebody looks gets what they find.
+    pub(super) async fn shared(self: &Arc<Self>, question: &Question<'_>) -> Option<Answer> {
+        if self.l2.is_none() || self.coherence.shared().is_none() {
+            return None;
+        }
+        let terms = Terms {
+            now: BootTime::now(),
+            max_age: JOIN_WITHIN,
+            since: None,
+        };
+        let make = || {
+            let (kept, asked) = (Arc::clone(self), Asked::from(question));
+            let lookup: BoxFuture<'static, _> =
+                Box::pin(async move { Ok(kept.promote(&asked.question()).await) });
+            lookup
+        };
+        let key = FlightKey::of(question);
+        let (found, _) = self.lookups.join(key, terms, make).await.ok()?;
+        let (answer, true_at) = found?;
+        // Last, as for rows in memory (R1); whoever joined came later than the one who looked.
+        (BootTime::now().since(true_at) <= BOUND).then_some(answer)
+    }
+
+    /// From the shared cache to memory. The answer, and an instant at which it was true.
+    async fn promote(&self, question: &Question<'_>) -> Option<(Answer, BootTime)> {
+        let (l2, shared) = (self.l2.as_ref()?, self.coherence.shared()?);
+        let found = l2.get(shared.namespace(), question).await?;
+        let tags = tags(question, &found.answer);
+        let admitted = self.coherence.admit_shared(&shared, found.xmin, tags);
+        l2.judged(admitted.is_ok());
+        let (reading, version) = admitted.ok()?;
+        let now = BootTime::now();
+        self.l1
+            .keep(question, &found.answer, version, &self.coherence, now);
+        Some((found.answer, reading.start()))
+    }
+
+    pub(super) async fn fill(
+        &self,
+        store: &Store,
+        question: &Question<'_>,
+    ) -> Result<Answer, StoreError> {
+        // Before the statement: it is newer than the triggers and views that this stands for.
+        let shared = self.l2.as_ref().zip(self.coherence.shared());
+        let before = self.coherence.begin();
+        let trust = |origin: &Origin| !self.is_elsewhere(origin);
+        let answer = match store.postgres() {
+            Some(store) => store.ask(question, Some(&trust)).await?,
+            None => store.ask(question).await?,
+        };
+        if let (Some(before), Some(origin)) = (before, &answer.origin)
+            && let Some(version) = self.coherence.admit(before, origin)
+        {
+            let now = BootTime::now();
+            self.l1
+                .keep(question, &answer, version, &self.coherence, now);
+            if let Some((l2, shared)) = shared {
+                l2.offer(shared.namespace(), question, &answer, origin.xmin);
+            }
+        }
+        Ok(answer)
+    }
+}
+
+impl Asked {
+    pub(super) fn from(question: &Question<'_>) -> Self {
+        let resource = question.resource;
+        Self {
+            subject: question.subject.clone(),
+            resource: resource.map(|(kind, id)| (kind.into(), id.clone())),
+        }
+    }
+
+    pub(super) fn question(&self) -> Question<'_> {
+        let resource = self.resource.as_ref();
+        Question {
+            subject: &self.subject,
+            resource: resource.map(|(kind, id)| (&**kind, id)),
+        }
+    }
+}
+
+/// Of every row that an answer is made of, those that are missing included.
+fn tags<'a>(question: &Question<'a>, answer: &'a Answer) -> impl Iterator<Item = Tag<'a>> {
+    let user = question.subject.as_str();
+    let resource = question.resource.map(|(kind, id)| Tag::Resource {
+        kind,
+        id: id.as_str(),
+    });
+    let row = answer.resource.as_deref();
+    let project = row.and_then(|row| row.project.as_ref());
+    let team = row.and_then(|row| team_of(row, answer.project.as_deref()));
+    let member = team.map(|team| Tag::Member {
+        team: team.as_str(),
+        user,
+    });
+    let project = project.map(|id| Tag::Project(id.as_str()));
+    [Some(Tag::User(user)), resource, project, member]
+        .into_iter()
+        .flatten()
+}
