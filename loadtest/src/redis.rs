@@ -26,6 +26,8 @@ pub struct Redis {
     directory: TempDir,
     port: u16,
     arguments: Vec<String>,
+    /// What its arguments name.
+    further: Option<TempDir>,
     process: Option<Child>,
 }
 
@@ -68,6 +70,7 @@ impl Redis {
             directory,
             port: 0,
             arguments: arguments.iter().map(|it| (*it).to_owned()).collect(),
+            further: None,
             process: None,
         };
         let mut last = None;
@@ -81,6 +84,26 @@ impl Redis {
             }
         }
         Err(last.unwrap_or_else(|| RedisServerError::NotReady("no port".to_owned())))
+    }
+
+    /// A sentinel that watches a primary on a port of 127.0.0.1, and alone decides that it is gone.
+    ///
+    /// # Errors
+    /// When the program is missing, or does not start.
+    pub fn sentinel(name: &str, primary: u16) -> Result<Self, RedisServerError> {
+        let file = tempfile::Builder::new()
+            .prefix("sidegate-sentinel")
+            .tempdir()?;
+        let path = file.path().join("sentinel.conf");
+        let lines = format!(
+            "sentinel monitor {name} 127.0.0.1 {primary} 1\n\
+             sentinel down-after-milliseconds {name} 500\n\
+             sentinel failover-timeout {name} 3000\n"
+        );
+        fs::write(&path, lines)?;
+        let mut server = Self::with(&["SENTINEL", &path.display().to_string()])?;
+        server.further = Some(file);
+        Ok(server)
     }
 
     /// Its URL.
@@ -102,10 +125,16 @@ impl Redis {
     pub fn resume(&mut self) -> Result<(), RedisServerError> {
         let mut command = Command::new("redis-server");
         command.current_dir(self.directory.path());
+        let mut arguments = self.arguments.as_slice();
+        if let [SENTINEL, file, ..] = arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+            // The file comes first; it is written to.
+            command.args([file, "--sentinel"]);
+            arguments = &[];
+        }
         // A cluster's node has its second port 10,000 higher by default, which may be none.
         command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string()]);
         command.args(["--save", "", "--appendonly", "no", "--dbfilename", DUMP]);
-        command.args(["--logfile", LOG]).args(&self.arguments);
+        command.args(["--logfile", LOG]).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let process = command.spawn().map_err(RedisServerError::NoServer)?;
         self.process = Some(process);
@@ -195,6 +224,8 @@ fn gone() -> io::Error {
     io::Error::from(io::ErrorKind::NotFound)
 }
 
+/// In the place of the first argument: the second is a sentinel's file.
+const SENTINEL: &str = "SENTINEL";
 const DUMP: &str = "dump.rdb";
 const LOG: &str = "redis.log";
 const TRIES: usize = 3;

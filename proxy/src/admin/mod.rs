@@ -158,6 +158,8 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
         ready &= shared.board.count(Severity::Broken) == 0;
         notes.extend(shared.board.notes());
         notes.extend(caching_note(&current.facts).map(str::to_owned));
+        ready &= !current.facts.kept().is_some_and(|kept| kept.is_starting());
+        notes.extend(sharing_note(&current.facts).map(str::to_owned));
     }
     let directory = directory_problem(&current.store);
     // Without the reasons: this is open to everybody, and they may hold data. The log has them.
@@ -181,6 +183,20 @@ fn database_note(store: &PostgresStore) -> Option<&'static str> {
         Some("the database has not answered yet")
     } else if store.is_failing() {
         Some("the database does not answer: what is asked of it is refused")
+    } else {
+        None
+    }
+}
+
+/// What is wrong with what instances share. None of it is a reason to send the traffic elsewhere.
+fn sharing_note(facts: &Facts) -> Option<&'static str> {
+    let kept = facts.kept()?;
+    if !kept.l2()?.is_closed() {
+        Some(
+            "Redis does not answer: it is left alone for a while, and memory and the database serve",
+        )
+    } else if kept.coherence().read().is_some() && kept.coherence().shared().is_none() {
+        Some("the change log is being read: what is in Redis is not used yet")
     } else {
         None
     }

@@ -18,9 +18,6 @@ pub fn gather(kept: &Kept) -> Result<Vec<MetricFamily>, prometheus::Error> {
     let registry = Registry::new();
     rows(&registry, kept)?;
     questions(&registry, kept)?;
-    if let Some(l2) = kept.l2() {
-        shared(&registry, l2)?;
-    }
     let coherence = kept.coherence();
     let reading = coherence.read();
     let live = reading.is_some_and(|reading| reading.is_live(BootTime::now()));
@@ -29,6 +26,14 @@ pub fn gather(kept: &Kept) -> Result<Vec<MetricFamily>, prometheus::Error> {
         gauge.set(value);
         registry.register(Box::new(gauge))
     };
+    if let Some(l2) = kept.l2() {
+        shared(&registry, l2)?;
+        plain(
+            "sidegate_l2_admitted",
+            "1 while what is in Redis may be answered from: the change log is known",
+            i64::from(kept.coherence().shared().is_some()),
+        )?;
+    }
     plain(
         "sidegate_cache_open",
         "1 while answers may come from memory",

@@ -56,7 +56,7 @@ pub use slots::{MOST_SLOTS, Slot};
 pub use tag::Tag;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use arc_swap::ArcSwapOption;
 use parking_lot::Mutex;
@@ -82,8 +82,6 @@ pub struct Coherence {
     history: ArcSwapOption<History>,
     /// Under which conditions values of others count; `None`: under none.
     shared: ArcSwapOption<Shared>,
-    /// Whether the log as it was at the start is being read, so that they soon may.
-    loading: AtomicBool,
     /// Why nothing may be cached; empty: it may.
     closed: Mutex<Vec<String>>,
     /// Changes with every poll that is published or fails, and when the gate closes.
@@ -121,7 +119,6 @@ impl Coherence {
             failed: AtomicU64::new(0),
             history: ArcSwapOption::empty(),
             shared: ArcSwapOption::empty(),
-            loading: AtomicBool::new(false),
             closed: Mutex::new(vec!["the change feed has not begun".to_owned()]),
             progress: watch::Sender::new(()),
             bell: Arc::new(Notify::new()),
@@ -214,12 +211,6 @@ impl Coherence {
         self.started.load(Ordering::Relaxed)
     }
 
-    /// Whether the log is being read, so that values of others do not count yet.
-    #[must_use]
-    pub fn is_loading(&self) -> bool {
-        self.loading.load(Ordering::Relaxed)
-    }
-
     /// Why nothing may be cached; empty: it may. Names no row; may name tables.
     #[must_use]
     pub fn closed_because(&self) -> Vec<String> {
@@ -264,11 +255,6 @@ impl Coherence {
     /// Values of others count from now on, if they are of this namespace.
     fn share(&self, shared: Arc<Shared>) {
         self.shared.store(Some(shared));
-    }
-
-    /// The log as it was at the start is being read, or is not.
-    fn set_loading(&self, loading: bool) {
-        self.loading.store(loading, Ordering::Relaxed);
     }
 
     /// The poll of this number, started then, is applied whole: to be called after all its touches, by

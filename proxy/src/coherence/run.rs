@@ -282,13 +282,11 @@ impl<'c> Driver<'c> {
     }
 
     fn load(&mut self) {
-        self.coherence.set_loading(true);
         self.loader
             .begin(self.coherence, &self.settings.store.database);
     }
 
     fn loaded(&mut self, loaded: Result<Loaded, String>) {
-        self.coherence.set_loading(false);
         match loaded {
             Ok(loaded) => {
                 tracing::info!(rows = loaded.rows, "the change log is known");

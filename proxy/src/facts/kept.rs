@@ -17,6 +17,8 @@ use crate::cache::{FlightKey, Flights, L1, L2, Missed, Terms};
 use crate::coherence::{BOUND, BootTime, Coherence, Reading, Tag};
 use crate::store::{Answer, Origin, Question, Store, StoreError};
 
+/// For how long an instance that starts is not ready because of what instances share.
+const START_PATIENCE: Duration = Duration::from_millis(300);
 /// How long a request waits for a poll: the feed gives one up after a quarter of the bound, and
 /// tries a second time.
 const POLL_PATIENCE: Duration = Duration::from_millis(500);
@@ -29,6 +31,7 @@ pub struct Kept {
     l1: L1,
     flights: Flights<Answer>,
     l2: Option<Arc<L2>>,
+    made: BootTime,
     /// Of the shared cache: an answer that counts, and an instant at which it was true.
     lookups: Flights<Option<(Answer, BootTime)>>,
     memory: AtomicU64,
@@ -85,6 +88,7 @@ impl Kept {
             coherence,
             flights: Flights::new(),
             l2,
+            made: BootTime::now(),
             lookups: Flights::new(),
             memory: AtomicU64::new(0),
             shared: AtomicU64::new(0),
@@ -109,6 +113,15 @@ impl Kept {
     #[must_use]
     pub const fn l2(&self) -> Option<&Arc<L2>> {
         self.l2.as_ref()
+    }
+
+    /// Whether it is worth a moment's wait: what instances share does not count yet, because the change
+    /// log is not known, and it has not been for long (DESIGN §5, R3).
+    #[must_use]
+    pub fn is_starting(&self) -> bool {
+        self.l2.is_some()
+            && self.coherence.shared().is_none()
+            && BootTime::now().since(self.made) < START_PATIENCE
     }
 
     /// Questions by where they were answered.

@@ -32,6 +32,7 @@ mod provider;
 mod readme;
 mod recorder;
 mod reload;
+mod sharing;
 mod shipped;
 mod stores;
 mod storms;

@@ -2,8 +2,7 @@
 //!
 //! Promise: nothing waits for longer than the settings say, not a connect, not a command, not a queue; a
 //! command on a connection that is down fails at once; a connection that does not answer is given up and
-//! opened anew, for ever. No more of a value is read than the longest that is written. Dropped, all of
-//! them are closed.
+//! opened anew. No more of a value is read than the longest that is written.
 
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use fred::types::config::{
     TlsHostMapping, UnresponsiveConfig,
 };
 use fred::types::{ConnectHandle, Expiration};
+use futures_util::future::select_all;
 use sidegate_config::RedisSettings;
 
 use super::L2Error;
@@ -47,8 +47,11 @@ pub(super) struct Link {
     pool: Pool,
     get: Options,
     set: Options,
-    tasks: Vec<ConnectHandle>,
 }
+
+/// What drives them. Dropped, they are closed.
+#[derive(Debug)]
+pub(super) struct Drivers(Vec<ConnectHandle>);
 
 /// Why a command has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,7 +113,7 @@ impl Links {
     }
 
     /// Begins to connect. To be called on the runtime that is to drive the connections.
-    pub(super) fn open(&self) -> Result<Link, L2Error> {
+    pub(super) fn open(&self) -> Result<(Link, Drivers), L2Error> {
         let (least, most, base) = RECONNECT;
         let pool = Pool::new(
             self.config.clone(),
@@ -120,13 +123,13 @@ impl Links {
             self.pool_size,
         )
         .map_err(|_error| L2Error::Url)?;
-        let tasks = pool.connect_pool();
-        Ok(Link {
+        let drivers = Drivers(pool.connect_pool());
+        let link = Link {
             pool,
             get: self.get.clone(),
             set: self.set.clone(),
-            tasks,
-        })
+        };
+        Ok((link, drivers))
     }
 }
 
@@ -166,9 +169,20 @@ impl Link {
     }
 }
 
-impl Drop for Link {
+impl Drivers {
+    /// Waits until one of them has given up: the client does so where connecting again seems to be of no
+    /// use to it, as after a wrong password. Then all of them are to be opened anew.
+    pub(super) async fn ended(&mut self) {
+        if !self.0.is_empty() {
+            // Whatever it says: it has ended.
+            let _ = select_all(self.0.iter_mut()).await;
+        }
+    }
+}
+
+impl Drop for Drivers {
     fn drop(&mut self) {
-        for task in &self.tasks {
+        for task in &self.0 {
             task.abort();
         }
     }

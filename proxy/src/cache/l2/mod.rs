@@ -46,6 +46,8 @@ use write::{Lifetimes, Offer};
 
 pub use tally::{Lookup, Write};
 
+/// How soon the connections are opened anew, after their client has given up.
+const REOPEN: Duration = Duration::from_secs(1);
 /// How often it is looked whether a probe is due.
 const ROUND: Duration = Duration::from_millis(100);
 
@@ -167,17 +169,24 @@ impl L2 {
     /// polled. Once at a time.
     pub async fn tend(&self) {
         let mut queue = self.queue.lock().await;
-        let link = loop {
+        loop {
             match self.links.open() {
-                Ok(link) => break Arc::new(link),
+                Ok((link, mut drivers)) => {
+                    let link = Arc::new(link);
+                    self.link.store(Some(Arc::clone(&link)));
+                    let _unlink = Unlink(self);
+                    tokio::select! {
+                        () = self.write(&link, &mut queue) => {}
+                        () = self.probe(&link) => {}
+                        () = drivers.ended() => {
+                            self.notice.failed("its client has given up: wrong password?");
+                        }
+                    }
+                }
                 Err(error) => self.notice.failed(&error.to_string()),
             }
-            sleep(ROUND).await;
-        };
-        self.link.store(Some(Arc::clone(&link)));
-        // Its connections are closed, however this ends.
-        let _unlink = Unlink(self);
-        tokio::join!(self.write(&link, &mut queue), self.probe(&link));
+            sleep(REOPEN).await;
+        }
     }
 
     /// Whether Redis is asked, rather than left alone.

@@ -231,10 +231,13 @@ fn loaded(incarnation: &str, floor: u64) -> Loaded {
 }
 
 fn shared(effects: &[Effect]) -> Option<Arc<Shared>> {
-    effects.iter().find_map(|effect| match effect {
-        Effect::Share(shared) => Some(Arc::clone(shared)),
-        _ => None,
-    })
+    let mut found = None;
+    for effect in effects {
+        if let Effect::Share(shared) = effect {
+            found = Some(Arc::clone(shared));
+        }
+    }
+    found
 }
 
 #[test]
