@@ -40,6 +40,22 @@ pub enum Fault {
     KillOne,
     /// Answers of before a crash arrive after it.
     OldFill,
+    /// Redis forgets everything.
+    RedisFlush,
+    /// Redis is killed, and restored from an old dump.
+    RedisRestore,
+    /// A replica that lags behind takes Redis's place.
+    RedisFailover,
+    /// Values in Redis are swapped, played back, cut off and made up.
+    RedisHostile,
+    /// Redis stands still for five seconds.
+    RedisPaused,
+    /// Redis is full, and takes no writes.
+    RedisFull,
+    /// One instance after the other is restarted over a Redis that is warm, and out of date.
+    Restarted,
+    /// Postgres is restored from a backup, which begins a new timeline.
+    Restored,
 }
 
 /// A rule of the protocol that can be switched off in a binary made for it.
@@ -55,6 +71,14 @@ pub enum Guard {
     Fingerprint,
     /// R4: another life of the database makes everything invalid.
     History,
+    /// R2: what another instance has read counts only if nothing of it has changed since.
+    Admission,
+    /// R3: nor before the log as it was at the start is known.
+    Load,
+    /// What was read in another life of the database is not found.
+    Namespace,
+    /// A value that nobody of us has written is not used.
+    Mac,
 }
 
 /// Not the name of a case.
@@ -64,7 +88,7 @@ pub struct NoSuchCase(String);
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 22] = [
         Self::OutOfOrder,
         Self::LongTransaction,
         Self::Rollbacks,
@@ -79,6 +103,14 @@ impl Fault {
         Self::KillAll,
         Self::KillOne,
         Self::OldFill,
+        Self::RedisFlush,
+        Self::RedisRestore,
+        Self::RedisFailover,
+        Self::RedisHostile,
+        Self::RedisPaused,
+        Self::RedisFull,
+        Self::Restarted,
+        Self::Restored,
     ];
 
     /// Its name.
@@ -99,6 +131,14 @@ impl Fault {
             Self::KillAll => "kill-all",
             Self::KillOne => "kill-one",
             Self::OldFill => "old-fill",
+            Self::RedisFlush => "redis-flush",
+            Self::RedisRestore => "redis-restore",
+            Self::RedisFailover => "redis-failover",
+            Self::RedisHostile => "redis-hostile",
+            Self::RedisPaused => "redis-paused",
+            Self::RedisFull => "redis-full",
+            Self::Restarted => "restarted",
+            Self::Restored => "restored",
         }
     }
 
@@ -119,19 +159,31 @@ impl Fault {
             | Self::Truncate
             | Self::KillAll
             | Self::KillOne
-            | Self::OldFill => Style::Plain,
+            | Self::OldFill
+            | Self::RedisFlush
+            | Self::RedisRestore
+            | Self::RedisFailover
+            | Self::RedisHostile
+            | Self::RedisPaused
+            | Self::RedisFull
+            | Self::Restarted
+            | Self::Restored => Style::Plain,
         }
     }
 }
 
 impl Guard {
     /// Every guard.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 9] = [
         Self::Lease,
         Self::Use,
         Self::Cursor,
         Self::Fingerprint,
         Self::History,
+        Self::Admission,
+        Self::Load,
+        Self::Namespace,
+        Self::Mac,
     ];
 
     /// Its name, which is also what the binary is told.
@@ -143,6 +195,10 @@ impl Guard {
             Self::Cursor => "cursor",
             Self::Fingerprint => "fingerprint",
             Self::History => "history",
+            Self::Admission => "admission",
+            Self::Load => "load",
+            Self::Namespace => "namespace",
+            Self::Mac => "mac",
         }
     }
 
@@ -155,6 +211,9 @@ impl Guard {
             Self::Cursor => Fault::OutOfOrder,
             Self::Fingerprint => Fault::Triggers,
             Self::History => Fault::KillAll,
+            Self::Admission | Self::Mac => Fault::RedisHostile,
+            Self::Load => Fault::Restarted,
+            Self::Namespace => Fault::Restored,
         }
     }
 }

@@ -59,6 +59,42 @@ impl Stage {
                 Ok(())
             }
             Fault::KillOne => self.kill_one().await,
+            Fault::RedisFlush => {
+                self.shared.flush().await?;
+                pause(300).await;
+                Ok(())
+            }
+            Fault::RedisRestore => {
+                self.shared.restore(Duration::from_millis(1_200)).await?;
+                pause(1_000).await;
+                Ok(())
+            }
+            Fault::RedisFailover => {
+                self.shared.fail_over(Duration::from_millis(1_200)).await?;
+                pause(1_000).await;
+                Ok(())
+            }
+            Fault::RedisHostile => self.shared.attack(Duration::from_millis(1_500)).await,
+            Fault::RedisPaused => {
+                self.shared.pause(Duration::from_secs(5)).await?;
+                pause(1_000).await;
+                Ok(())
+            }
+            Fault::RedisFull => {
+                self.shared.full(true).await?;
+                pause(1_500).await;
+                self.shared.full(false).await?;
+                pause(300).await;
+                Ok(())
+            }
+            Fault::Restarted => self.restarted().await,
+            Fault::Restored => {
+                self.server(Cluster::back_up).await?;
+                pause(1_200).await;
+                self.server(Cluster::restore).await?;
+                pause(1_500).await;
+                Ok(())
+            }
             Fault::OldFill => {
                 self.keep_commits_in_memory().await?;
                 pause(1_200).await;
@@ -97,18 +133,31 @@ impl Stage {
     }
 
     async fn stopped(&self) -> Result<(), HistoryError> {
-        match self.instances.first() {
-            Some(Instance::Sidegate(sidegate)) => {
-                sidegate.signal("STOP")?;
-                pause(5_000).await;
-                sidegate.signal("CONT")?;
-                pause(500).await;
-                Ok(())
-            }
-            Some(Instance::Stub(_)) | None => {
-                Err(HistoryError::Silent("only a process can be stopped"))
-            }
+        let first = self.instances.first().ok_or(NO_PROCESS)?.lock().await;
+        let Instance::Sidegate(sidegate) = &*first else {
+            return Err(NO_PROCESS);
+        };
+        sidegate.signal("STOP")?;
+        pause(5_000).await;
+        sidegate.signal("CONT")?;
+        pause(500).await;
+        Ok(())
+    }
+
+    /// One instance after the other is away while rights are revoked, and Redis takes no writes: what is
+    /// there when it comes back is older than the revocations.
+    async fn restarted(&self) -> Result<(), HistoryError> {
+        for instance in &self.instances {
+            let Instance::Sidegate(sidegate) = &mut *instance.lock().await else {
+                return Err(NO_PROCESS);
+            };
+            self.shared.full(true).await?;
+            sidegate.restart(Duration::from_millis(900)).await?;
+            pause(300).await;
+            self.shared.full(false).await?;
+            pause(400).await;
         }
+        Ok(())
     }
 
     /// Three transactions, milliseconds apart: as far as the log can tell, nothing has changed.
@@ -241,6 +290,8 @@ fn number(text: &str) -> std::io::Result<u32> {
 async fn pause(milliseconds: u64) {
     sleep(Duration::from_millis(milliseconds)).await;
 }
+
+const NO_PROCESS: HistoryError = HistoryError::Silent("only a process can be stopped");
 
 const LOG_WRITER: &str = "select pid from pg_stat_activity where backend_type = 'walwriter'";
 

@@ -1,7 +1,7 @@
 //! The history checker: is a right that was revoked ever granted later than the bound allows?
 //!
-//! Writers grant and revoke rights in Postgres while clients ask two instances of Sidegate, and something
-//! goes wrong ([`Fault`]). All of them read one monotonic clock. Afterwards every answer is held against
+//! Writers grant and revoke rights in Postgres while clients ask two instances of Sidegate, which share a
+//! Redis, and something goes wrong ([`Fault`]). All of them read one monotonic clock. Afterwards every answer is held against
 //! what was written: an allow that was asked for at s and answered at e must have been right in some state
 //! of the database in [s - 1 s, e], a refusal in some state in [s, e].
 //!
@@ -33,6 +33,7 @@ mod rule;
 mod scene;
 mod server;
 mod session;
+mod shared;
 mod sidegate;
 mod stage;
 mod timeline;
@@ -50,6 +51,7 @@ use tokio::task::JoinError;
 use crate::TargetError;
 use crate::app::DatabaseError;
 use crate::postgres::ClusterError;
+use crate::redis::RedisServerError;
 use stage::Actor;
 
 pub use case::{Fault, Guard, NoSuchCase, Scale};
@@ -112,6 +114,9 @@ pub enum HistoryError {
     /// The database server.
     #[error("the database server")]
     Cluster(#[from] ClusterError),
+    /// The Redis server.
+    #[error("the Redis server")]
+    Redis(#[from] RedisServerError),
     /// A statement of ours.
     #[error("the database")]
     Database(#[source] tokio_postgres::Error),

@@ -1,4 +1,4 @@
-//! A TCP relay in front of Postgres that can go bad without anybody being told.
+//! A TCP relay in front of a server that can go bad without anybody being told.
 //!
 //! Promises: bytes keep their order; nothing is lost or closed when it goes bad: the kernel acknowledges
 //! what it gets, and nothing arrives. Does not: understand what it carries.
@@ -30,6 +30,7 @@ pub(super) enum Mode {
 #[derive(Debug)]
 pub(super) struct Relay {
     address: SocketAddr,
+    server: watch::Sender<SocketAddr>,
     mode: watch::Sender<Mode>,
     _tasks: JoinSet<()>,
 }
@@ -41,16 +42,20 @@ impl Relay {
         let address = listener.local_addr()?;
         let mode = watch::Sender::new(Mode::Forward);
         let modes = mode.subscribe();
+        let server = watch::Sender::new(server);
+        let place = server.subscribe();
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
             let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
+                let server = *place.borrow();
                 connections.spawn(carry(client, server, modes.clone()));
                 while connections.try_join_next().is_some() {}
             }
         });
         Ok(Self {
             address,
+            server,
             mode,
             _tasks: tasks,
         })
@@ -58,6 +63,11 @@ impl Relay {
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// New connections lead to this server.
+    pub(super) fn lead_to(&self, server: SocketAddr) {
+        self.server.send_replace(server);
     }
 
     /// From now on, for old connections and new ones, and for bytes that wait.

@@ -6,7 +6,7 @@
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,16 +24,21 @@ use super::HistoryError;
 #[derive(Debug)]
 pub(super) struct Sidegate {
     child: Child,
-    /// Where its proxy listens.
+    /// Where its proxy and its admin listener listen.
     proxy: String,
+    admin: String,
     /// Its configuration and its log.
-    _folder: TempDir,
+    folder: TempDir,
+    binary: PathBuf,
+    environment: Vec<(&'static str, &'static str)>,
 }
 
 /// What a configuration is made from.
 #[derive(Debug, Clone)]
 pub(super) struct Setup {
     pub(super) upstream: SocketAddr,
+    /// By way of a relay.
+    pub(super) redis: String,
     /// By way of the relay of requests.
     pub(super) url: String,
     /// By way of the relay of the change feed.
@@ -49,32 +54,41 @@ impl Sidegate {
     pub(super) async fn start(
         binary: &Path,
         setup: &Setup,
-        environment: &[(&str, &str)],
+        environment: &[(&'static str, &'static str)],
     ) -> Result<Self, HistoryError> {
         let folder = folder(setup)?;
-        let log = folder.path().join("log");
-        let child = Command::new(binary)
-            .args(["run", "--config"])
-            .arg(folder.path().join(CONFIG))
-            .envs(environment.iter().copied())
-            .env("SIDEGATE_LOG", LOG_LEVELS)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log)?)
-            .spawn()
-            .map_err(|source| HistoryError::Binary {
-                path: binary.to_owned(),
-                source,
-            })?;
+        let child = spawn(binary, environment, &folder)?;
         // From here on it ends with this struct.
         let mut sidegate = Self {
             child,
             proxy: String::new(),
-            _folder: folder,
+            admin: String::new(),
+            folder,
+            binary: binary.to_owned(),
+            environment: environment.to_vec(),
         };
-        match timeout(PATIENCE, sidegate.ready(&log)).await {
-            Ok(Ok(())) => Ok(sidegate),
-            Ok(Err(error)) => Err(error),
+        sidegate.wait().await?;
+        Ok(sidegate)
+    }
+
+    /// Kills it, and after a while starts it again where it was; waits until it is ready.
+    pub(super) async fn restart(&mut self, pause: Duration) -> Result<(), HistoryError> {
+        self.child.kill()?;
+        self.child.wait()?;
+        sleep(pause).await;
+        let path = self.folder.path().join(CONFIG);
+        let config = fs::read_to_string(&path)?
+            .replacen(ANYWHERE, &self.proxy, 1)
+            .replacen(ANYWHERE, &self.admin, 1);
+        fs::write(path, config)?;
+        self.child = spawn(&self.binary, &self.environment, &self.folder)?;
+        self.wait().await
+    }
+
+    async fn wait(&mut self) -> Result<(), HistoryError> {
+        let log = self.folder.path().join(LOG);
+        match timeout(PATIENCE, self.ready(&log)).await {
+            Ok(ready) => ready,
             Err(_elapsed) => Err(HistoryError::Sidegate(tail(&log))),
         }
     }
@@ -89,17 +103,17 @@ impl Sidegate {
     }
 
     async fn ready(&mut self, log: &Path) -> Result<(), HistoryError> {
-        let admin = loop {
+        loop {
             if let Some((proxy, admin)) = listening(&fs::read_to_string(log)?) {
-                self.proxy = proxy;
-                break admin;
+                (self.proxy, self.admin) = (proxy, admin);
+                break;
             }
             if self.child.try_wait()?.is_some() {
                 return Err(HistoryError::Sidegate(tail(log)));
             }
             sleep(LOOK).await;
-        };
-        while !is_ready(&admin).await.unwrap_or(false) {
+        }
+        while !is_ready(&self.admin).await.unwrap_or(false) {
             sleep(LOOK).await;
         }
         Ok(())
@@ -112,6 +126,26 @@ impl Drop for Sidegate {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn spawn(
+    binary: &Path,
+    environment: &[(&str, &str)],
+    folder: &TempDir,
+) -> Result<Child, HistoryError> {
+    Command::new(binary)
+        .args(["run", "--config"])
+        .arg(folder.path().join(CONFIG))
+        .envs(environment.iter().copied())
+        .env("SIDEGATE_LOG", LOG_LEVELS)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(folder.path().join(LOG))?)
+        .spawn()
+        .map_err(|source| HistoryError::Binary {
+            path: binary.to_owned(),
+            source,
+        })
 }
 
 /// Installs Sidegate's part of the database.
@@ -172,6 +206,7 @@ fn folder(setup: &Setup) -> io::Result<TempDir> {
 fn configuration(setup: &Setup) -> String {
     let Setup {
         upstream,
+        redis,
         url,
         feed_url,
         owner_url,
@@ -179,8 +214,8 @@ fn configuration(setup: &Setup) -> String {
     } = setup;
     format!(
         r#"
-listen: "127.0.0.1:0"
-admin: {{ listen: "127.0.0.1:0" }}
+listen: "{ANYWHERE}"
+admin: {{ listen: "{ANYWHERE}" }}
 limits: {{ decision_timeout: {patience}s }}
 server: {{ threads: 2, shutdown_grace: 0s }}
 upstream: {{ url: "http://{upstream}" }}
@@ -195,6 +230,12 @@ database:
   max_overflow: 24
   instances: 2
   query_timeout: {patience}s
+redis:
+  url: {redis}
+  mac_keys: ["{SECRET}"]
+  command_timeout: 200ms
+  total_timeout: 250ms
+  breaker: {{ open: 300ms }}
 policy:
   roles: {{ owner: [read, write], editor: [write], viewer: [read] }}
   visibility_roles: {{ public: viewer }}
@@ -247,6 +288,10 @@ const AUDIENCE: &str = "history";
 const LIFETIME: u64 = 3600;
 
 const CONFIG: &str = "sidegate.yaml";
+const LOG: &str = "log";
+
+/// A free port.
+const ANYWHERE: &str = "127.0.0.1:0";
 
 const LOOK: Duration = Duration::from_millis(20);
 

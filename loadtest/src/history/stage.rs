@@ -1,7 +1,7 @@
-//! What a case is played on: a database server, two relays, two instances, and the world in the tables.
+//! What a case is played on: a database server, a Redis, relays, two instances, and the world in the tables.
 //!
 //! Promises: everything is a case's own and gone when it is dropped, instances first; an instance reaches
-//! the database by the relays alone, one for requests and one for the change feed.
+//! the database by the relays alone, one for requests and one for the change feed, and Redis by one.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::HistoryError;
@@ -19,6 +20,7 @@ use super::relay::Relay;
 use super::scene::Shape;
 use super::server::{Server, Stub};
 use super::session::Session;
+use super::shared::Shared;
 use super::sidegate::{Setup, Sidegate, migrate, tokens};
 use super::world::World;
 use crate::app::SCHEMA;
@@ -39,7 +41,8 @@ pub(super) enum Actor {
 /// Everything of one case.
 #[derive(Debug)]
 pub(super) struct Stage {
-    pub(super) instances: Vec<Instance>,
+    pub(super) instances: Vec<Mutex<Instance>>,
+    pub(super) shared: Shared,
     pub(super) fronts: Vec<Arc<Front>>,
     pub(super) arena: Arc<Arena>,
     pub(super) log: Arc<Log>,
@@ -80,10 +83,12 @@ impl Stage {
 
         let server = address(&url)?;
         let (requests, feed) = (Relay::to(server).await?, Relay::to(server).await?);
+        let shared = Shared::start().await?;
         let application = Server::application().await?;
         let by = |relay: &Relay| format!("postgres://{LOGIN}@{}/app", relay.address());
         let setup = Setup {
             upstream: application.address(),
+            redis: shared.url(),
             url: by(&requests),
             feed_url: by(&feed),
             owner_url: url.clone(),
@@ -104,7 +109,8 @@ impl Stage {
             fronts.push(Arc::new(front));
         }
         let stage = Self {
-            instances,
+            instances: instances.into_iter().map(Mutex::new).collect(),
+            shared,
             fronts,
             arena,
             log: Arc::default(),

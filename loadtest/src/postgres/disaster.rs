@@ -4,12 +4,12 @@
 //! what the system has, so a crash of the machine is something else.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::{Cluster, ClusterError, run};
+use super::{Cluster, ClusterError, SUPERUSER, run};
 
 impl Cluster {
     /// Ends all connections, writes everything, stops, and starts again.
@@ -53,6 +53,48 @@ impl Cluster {
     }
 }
 
+impl Cluster {
+    /// Takes a backup of what there is now, in the place of an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be taken.
+    pub fn back_up(&self) -> Result<(), ClusterError> {
+        let backup = self.directory.path().join(BACKUP);
+        if backup.exists() {
+            fs::remove_dir_all(&backup)?;
+        }
+        let mut program = self
+            .programs
+            .command("pg_basebackup", self.directory.path());
+        program.args(["--host", "127.0.0.1", "--port", &self.port.to_string()]);
+        program.args(["--username", SUPERUSER, "--checkpoint", "fast", "--no-sync"]);
+        program.arg("--pgdata").arg(&backup);
+        run(program, "pg_basebackup", &self.data())
+    }
+
+    /// Kills the server, and starts the backup in its place: what was committed since is gone, and a new
+    /// timeline begins.
+    ///
+    /// # Errors
+    ///
+    /// When there is no backup, or it does not start.
+    pub fn restore(&self) -> Result<(), ClusterError> {
+        self.crash()?;
+        fs::remove_dir_all(self.data())?;
+        fs::rename(self.directory.path().join(BACKUP), self.data())?;
+        // Nothing beyond what the backup has of the log is to be had.
+        let mut settings = fs::OpenOptions::new()
+            .append(true)
+            .open(self.data().join("postgresql.auto.conf"))?;
+        settings.write_all(b"restore_command = 'false'\n")?;
+        let signal = self.data().join("recovery.signal");
+        fs::write(&signal, "")?;
+        self.programs.give(&signal)?;
+        self.resume()
+    }
+}
+
 /// Kills a process with SIGKILL. One that is gone already is as good.
 pub(crate) fn kill(processes: &[u32]) -> io::Result<()> {
     let mut kill = Command::new("kill");
@@ -86,6 +128,9 @@ fn stat(process: u32) -> Option<(String, u32)> {
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();
     Some((fields.next()?.to_owned(), fields.next()?.parse().ok()?))
 }
+
+/// A folder beside the data.
+const BACKUP: &str = "backup";
 
 const LOOK: Duration = Duration::from_millis(2);
 
