@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use http::Method;
+use sidegate_loadtest::bench::{Bench, Row};
 use sidegate_loadtest::history::{Check, Fault, Guard, Scale, Subject};
 use sidegate_loadtest::{
     Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
@@ -34,6 +35,37 @@ pub(crate) enum Command {
     App(AppCommand),
     /// Check that a revoked right is not granted a second later, whatever goes wrong.
     History(HistoryArgs),
+    /// Measure what was promised, row by row.
+    Bench(BenchArgs),
+}
+
+/// Of `bench`.
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// The binary to be measured: an optimised one.
+    #[arg(long, value_name = "PATH")]
+    sidegate: PathBuf,
+    /// More of everything, for narrower intervals.
+    #[arg(long)]
+    full: bool,
+    /// Which rows; without any, all of them.
+    #[arg(value_name = "ROW")]
+    rows: Vec<Row>,
+}
+
+impl BenchArgs {
+    pub(crate) fn parse(self) -> Bench {
+        let rows = if self.rows.is_empty() {
+            Row::ALL.to_vec()
+        } else {
+            self.rows
+        };
+        Bench {
+            sidegate: self.sidegate,
+            rows,
+            full: self.full,
+        }
+    }
 }
 
 /// Of `history`.

@@ -13,6 +13,8 @@
 //! [`history`] is another program over the same parts: it checks whether Sidegate ever grants a right
 //! later than a second after its revocation.
 //!
+//! [`mod@bench`] measures what was promised of it, row by row.
+//!
 //! Promises: arrivals come at a constant rate, whatever the server does; latency counts from the
 //! moment an arrival was due, so that a stall is seen by every request it delayed (no coordinated
 //! omission); what was never sent is reported; a run ends by itself.
@@ -20,6 +22,7 @@
 //! Does not: ramp the rate, send bodies, speak TLS or HTTP/2, check the content of answers.
 
 pub mod app;
+pub mod bench;
 pub mod history;
 pub mod ids;
 pub mod postgres;
@@ -27,16 +30,19 @@ pub mod redis;
 
 mod connection;
 mod plan;
+mod process;
 mod queue;
 mod report;
 mod run;
 mod schedule;
 mod seed;
+mod server;
 mod tally;
 mod target;
 mod worker;
 
 pub use plan::{Header, HeaderError, Load, MAX_CONNECTIONS, MAX_TIMEOUT, Plan, PlanError};
+pub use process::ProcessError;
 pub use report::{Errors, Percentiles, Report};
 pub use run::{Progress, RunError, run};
 pub use schedule::{MAX_RATE, MAX_SPAN, Schedule, ScheduleError};

@@ -17,12 +17,13 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use sidegate_loadtest::bench::{BenchError, bench};
 use sidegate_loadtest::history::{HistoryError, Outcome, check};
 use sidegate_loadtest::{Report, RunError, run};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{Cli, Command, HistoryArgs, RunArgs, Sink, UsageError};
+use crate::cli::{BenchArgs, Cli, Command, HistoryArgs, RunArgs, Sink, UsageError};
 use crate::example::ExampleError;
 use crate::progress::{Cases, Display};
 
@@ -52,6 +53,7 @@ async fn carry_out(command: Command) -> Result<bool, Failure> {
             Ok(true)
         }
         Command::History(args) => history(args).await,
+        Command::Bench(args) => measure(args).await,
     }
 }
 
@@ -67,6 +69,29 @@ async fn history(args: HistoryArgs) -> Result<bool, Failure> {
     }
     writeln!(io::stdout(), "{outcome}")?;
     Ok(outcome.is_met())
+}
+
+/// The last line is the summary, also of rows that could not be measured.
+async fn measure(args: BenchArgs) -> Result<bool, Failure> {
+    let plan = args.parse();
+    let measured = bench(&plan, |line| say(&line.to_string())).await;
+    let lines = match measured {
+        Ok(lines) => lines,
+        Err(error) => {
+            writeln!(io::stdout(), "bench: could not run")?;
+            return Err(Failure::Bench(error));
+        }
+    };
+    for line in &lines {
+        writeln!(io::stdout(), "{line}")?;
+    }
+    let (all, met) = (lines.len(), lines.iter().filter(|line| line.is_met).count());
+    let missed = all.saturating_sub(met);
+    writeln!(
+        io::stdout(),
+        "bench: {all} rows, {met} met, {missed} missed, 0 skipped"
+    )?;
+    Ok(missed == 0)
 }
 
 /// Ended early it still stops what it has started.
@@ -124,6 +149,8 @@ enum Failure {
     Write(#[from] io::Error),
     #[error("the history cannot be checked")]
     History(#[from] HistoryError),
+    #[error("a row cannot be measured")]
+    Bench(#[source] BenchError),
     #[error("interrupted")]
     Interrupted,
 }
@@ -132,7 +159,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) => WRONG_USAGE,
-            Self::History(_) | Self::Interrupted => NOT_RUN,
+            Self::History(_) | Self::Bench(_) | Self::Interrupted => NOT_RUN,
             Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,
             Self::Runtime(_) | Self::Run(_) | Self::Example(_) | Self::Write(_) => FAILED,
         }

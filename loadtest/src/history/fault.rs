@@ -14,10 +14,10 @@ use super::case::Fault;
 use super::relay::Mode;
 use super::scene::Change;
 use super::session::Session;
-use super::sidegate::signal;
 use super::stage::{Instance, Stage};
 use super::writer::statements;
 use crate::postgres::{Cluster, ClusterError, kill};
+use crate::process::signal;
 
 impl Stage {
     /// The fault, once.

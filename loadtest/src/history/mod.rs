@@ -31,10 +31,8 @@ mod reader;
 mod relay;
 mod rule;
 mod scene;
-mod server;
 mod session;
 mod shared;
-mod sidegate;
 mod stage;
 mod timeline;
 mod world;
@@ -51,6 +49,7 @@ use tokio::task::JoinError;
 use crate::TargetError;
 use crate::app::DatabaseError;
 use crate::postgres::ClusterError;
+use crate::process::ProcessError;
 use crate::redis::RedisServerError;
 use stage::Actor;
 
@@ -123,20 +122,12 @@ pub enum HistoryError {
     /// The stand-in's connections.
     #[error("the stand-in's database")]
     Pool(#[from] DatabaseError),
-    /// A binary that cannot be run.
-    #[error("{path} cannot be run")]
-    Binary {
-        /// The binary.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
     /// A guard, or a case, that needs it.
     #[error("a binary with the feature fault-injection is needed (--weakened)")]
     NoWeakened,
-    /// Sidegate does not start, or is not ready.
-    #[error("sidegate does not start: {0}")]
-    Sidegate(String),
+    /// Sidegate does not run.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
     /// An instance answered what nobody asked for.
     #[error("an instance answers {0}")]
     Strange(StatusCode),
@@ -152,9 +143,6 @@ pub enum HistoryError {
     /// No request.
     #[error("a request cannot be made")]
     Request(#[from] http::Error),
-    /// No token.
-    #[error("a token cannot be made")]
-    Token(#[from] jsonwebtoken::errors::Error),
     /// A task of ours.
     #[error("a task failed")]
     Task(#[from] JoinError),

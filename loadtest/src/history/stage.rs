@@ -18,13 +18,13 @@ use super::front::{Front, Log};
 use super::reader::Lags;
 use super::relay::Relay;
 use super::scene::Shape;
-use super::server::{Server, Stub};
 use super::session::Session;
 use super::shared::Shared;
-use super::sidegate::{Setup, Sidegate, migrate, tokens};
 use super::world::World;
 use crate::app::SCHEMA;
 use crate::postgres::Cluster;
+use crate::process::{Setup, Sidegate, migrate, tokens};
+use crate::server::{Server, Stub};
 
 /// What answers in a case.
 #[derive(Debug, Clone)]
@@ -88,7 +88,7 @@ impl Stage {
         let by = |relay: &Relay| format!("postgres://{LOGIN}@{}/app", relay.address());
         let setup = Setup {
             upstream: application.address(),
-            redis: shared.url(),
+            redis: Some(shared.url()),
             url: by(&requests),
             feed_url: by(&feed),
             owner_url: url.clone(),

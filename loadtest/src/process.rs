@@ -18,11 +18,11 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use super::HistoryError;
+use thiserror::Error;
 
 /// A process; killed when it is dropped.
 #[derive(Debug)]
-pub(super) struct Sidegate {
+pub(crate) struct Sidegate {
     child: Child,
     /// Where its proxy and its admin listener listen.
     proxy: String,
@@ -33,29 +33,54 @@ pub(super) struct Sidegate {
     environment: Vec<(&'static str, &'static str)>,
 }
 
+/// Why it does not run.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ProcessError {
+    /// A binary that cannot be run.
+    #[error("{path} cannot be run")]
+    Binary {
+        /// The binary.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It does not start, or is not ready.
+    #[error("sidegate does not start: {0}")]
+    NotReady(String),
+    /// A file or a process.
+    #[error("the surroundings of sidegate")]
+    Io(#[from] io::Error),
+    /// No token.
+    #[error("a token cannot be made")]
+    Token(#[from] jsonwebtoken::errors::Error),
+    /// A task of ours.
+    #[error("a task failed")]
+    Task(#[from] tokio::task::JoinError),
+}
+
 /// What a configuration is made from.
 #[derive(Debug, Clone)]
-pub(super) struct Setup {
-    pub(super) upstream: SocketAddr,
-    /// By way of a relay.
-    pub(super) redis: String,
-    /// By way of the relay of requests.
-    pub(super) url: String,
-    /// By way of the relay of the change feed.
-    pub(super) feed_url: String,
+pub(crate) struct Setup {
+    pub(crate) upstream: SocketAddr,
+    pub(crate) redis: Option<String>,
+    /// For questions of requests.
+    pub(crate) url: String,
+    /// For the change feed.
+    pub(crate) feed_url: String,
     /// Straight to the server, as the owner of the tables.
-    pub(super) owner_url: String,
+    pub(crate) owner_url: String,
     /// How long one question to the database may take, in seconds.
-    pub(super) patience: u32,
+    pub(crate) patience: u32,
 }
 
 impl Sidegate {
     /// Starts the binary and waits until it is ready.
-    pub(super) async fn start(
+    pub(crate) async fn start(
         binary: &Path,
         setup: &Setup,
         environment: &[(&'static str, &'static str)],
-    ) -> Result<Self, HistoryError> {
+    ) -> Result<Self, ProcessError> {
         let folder = folder(setup)?;
         let child = spawn(binary, environment, &folder)?;
         // From here on it ends with this struct.
@@ -72,7 +97,7 @@ impl Sidegate {
     }
 
     /// Kills it, and after a while starts it again where it was; waits until it is ready.
-    pub(super) async fn restart(&mut self, pause: Duration) -> Result<(), HistoryError> {
+    pub(crate) async fn restart(&mut self, pause: Duration) -> Result<(), ProcessError> {
         self.child.kill()?;
         self.child.wait()?;
         sleep(pause).await;
@@ -85,31 +110,39 @@ impl Sidegate {
         self.wait().await
     }
 
-    async fn wait(&mut self) -> Result<(), HistoryError> {
+    async fn wait(&mut self) -> Result<(), ProcessError> {
         let log = self.folder.path().join(LOG);
         match timeout(PATIENCE, self.ready(&log)).await {
             Ok(ready) => ready,
-            Err(_elapsed) => Err(HistoryError::Sidegate(tail(&log))),
+            Err(_elapsed) => Err(ProcessError::NotReady(tail(&log))),
         }
     }
 
-    pub(super) fn proxy(&self) -> &str {
+    pub(crate) fn proxy(&self) -> &str {
         &self.proxy
     }
 
+    /// The values of metrics whose lines begin with these names, added up.
+    pub(crate) async fn metric(&self, name: &str) -> io::Result<u64> {
+        let text = get(&self.admin, "/metrics").await?;
+        let lines = text.lines().filter(|line| line.starts_with(name));
+        let values = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
+        Ok(values.sum())
+    }
+
     /// Sends it a signal by name.
-    pub(super) fn signal(&self, name: &str) -> io::Result<()> {
+    pub(crate) fn signal(&self, name: &str) -> io::Result<()> {
         signal(name, &[self.child.id()])
     }
 
-    async fn ready(&mut self, log: &Path) -> Result<(), HistoryError> {
+    async fn ready(&mut self, log: &Path) -> Result<(), ProcessError> {
         loop {
             if let Some((proxy, admin)) = listening(&fs::read_to_string(log)?) {
                 (self.proxy, self.admin) = (proxy, admin);
                 break;
             }
             if self.child.try_wait()?.is_some() {
-                return Err(HistoryError::Sidegate(tail(log)));
+                return Err(ProcessError::NotReady(tail(log)));
             }
             sleep(LOOK).await;
         }
@@ -132,7 +165,7 @@ fn spawn(
     binary: &Path,
     environment: &[(&str, &str)],
     folder: &TempDir,
-) -> Result<Child, HistoryError> {
+) -> Result<Child, ProcessError> {
     Command::new(binary)
         .args(["run", "--config"])
         .arg(folder.path().join(CONFIG))
@@ -142,14 +175,14 @@ fn spawn(
         .stdout(Stdio::null())
         .stderr(File::create(folder.path().join(LOG))?)
         .spawn()
-        .map_err(|source| HistoryError::Binary {
+        .map_err(|source| ProcessError::Binary {
             path: binary.to_owned(),
             source,
         })
 }
 
 /// Installs Sidegate's part of the database.
-pub(super) async fn migrate(binary: &Path, setup: &Setup) -> Result<(), HistoryError> {
+pub(crate) async fn migrate(binary: &Path, setup: &Setup) -> Result<(), ProcessError> {
     let folder = folder(setup)?;
     let mut command = Command::new(binary);
     command
@@ -157,16 +190,16 @@ pub(super) async fn migrate(binary: &Path, setup: &Setup) -> Result<(), HistoryE
         .arg(folder.path().join(CONFIG));
     let path = binary.to_owned();
     let output = tokio::task::spawn_blocking(move || command.output()).await?;
-    let output = output.map_err(|source| HistoryError::Binary { path, source })?;
+    let output = output.map_err(|source| ProcessError::Binary { path, source })?;
     if output.status.success() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(HistoryError::Sidegate(said))
+    Err(ProcessError::NotReady(said))
 }
 
 /// A token of each user.
-pub(super) fn tokens(users: impl Iterator<Item = Uuid>) -> Result<Vec<String>, HistoryError> {
+pub(crate) fn tokens(users: impl Iterator<Item = Uuid>) -> Result<Vec<String>, ProcessError> {
     #[expect(
         clippy::disallowed_methods,
         reason = "tokens are about the time of day, and nothing else here is"
@@ -186,7 +219,7 @@ pub(super) fn tokens(users: impl Iterator<Item = Uuid>) -> Result<Vec<String>, H
 }
 
 /// Sends processes a signal by name.
-pub(super) fn signal(name: &str, processes: &[u32]) -> io::Result<()> {
+pub(crate) fn signal(name: &str, processes: &[u32]) -> io::Result<()> {
     let mut kill = Command::new("kill");
     kill.args(["-s", name])
         .args(processes.iter().map(u32::to_string));
@@ -204,9 +237,20 @@ fn folder(setup: &Setup) -> io::Result<TempDir> {
 
 /// Small pools and short memory, everything else as it is shipped.
 fn configuration(setup: &Setup) -> String {
+    let redis = setup.redis.as_ref().map_or_else(String::new, |url| {
+        format!(
+            r#"redis:
+  url: {url}
+  mac_keys: ["{SECRET}"]
+  command_timeout: 200ms
+  total_timeout: 250ms
+  breaker: {{ open: 300ms }}
+"#
+        )
+    });
     let Setup {
         upstream,
-        redis,
+        redis: _,
         url,
         feed_url,
         owner_url,
@@ -230,13 +274,7 @@ database:
   max_overflow: 24
   instances: 2
   query_timeout: {patience}s
-redis:
-  url: {redis}
-  mac_keys: ["{SECRET}"]
-  command_timeout: 200ms
-  total_timeout: 250ms
-  breaker: {{ open: 300ms }}
-policy:
+{redis}policy:
   roles: {{ owner: [read, write], editor: [write], viewer: [read] }}
   visibility_roles: {{ public: viewer }}
   kinds: {{ generation: {{ id: uuid }} }}
@@ -258,12 +296,16 @@ fn listening(log: &str) -> Option<(String, String)> {
 }
 
 async fn is_ready(admin: &str) -> io::Result<bool> {
+    Ok(get(admin, "/readyz").await?.starts_with("HTTP/1.1 200"))
+}
+
+async fn get(admin: &str, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(admin).await?;
-    let request = format!("GET /readyz HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
-    Ok(answer.starts_with(b"HTTP/1.1 200"))
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// The end of a log.

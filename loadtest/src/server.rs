@@ -24,19 +24,19 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
-use super::HistoryError;
 use crate::app::{Database, Limits};
+use crate::history::HistoryError;
 
 /// A running server.
 #[derive(Debug)]
-pub(super) struct Server {
+pub(crate) struct Server {
     address: SocketAddr,
     _tasks: JoinSet<()>,
 }
 
 /// A stand-in for an instance of Sidegate.
 #[derive(Debug)]
-pub(super) struct Stub {
+pub(crate) struct Stub {
     database: Database,
     /// Whose token it is.
     users: HashMap<String, Uuid>,
@@ -46,11 +46,11 @@ pub(super) struct Stub {
 
 impl Server {
     /// The application: answers everything with 200.
-    pub(super) async fn application() -> io::Result<Self> {
+    pub(crate) async fn application() -> io::Result<Self> {
         Self::start(|_request| async { StatusCode::OK }).await
     }
 
-    pub(super) async fn stub(stub: Stub) -> io::Result<Self> {
+    pub(crate) async fn stub(stub: Stub) -> io::Result<Self> {
         let stub = Arc::new(stub);
         Self::start(move |request| {
             let stub = Arc::clone(&stub);
@@ -59,7 +59,7 @@ impl Server {
         .await
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
@@ -102,7 +102,7 @@ impl Server {
 }
 
 impl Stub {
-    pub(super) fn new(
+    pub(crate) fn new(
         url: &str,
         users: HashMap<String, Uuid>,
         keep: Duration,

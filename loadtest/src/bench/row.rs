@@ -1,0 +1,55 @@
+//! The rows that there are.
+
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Row {
+    /// Answers out of Redis.
+    L2,
+    /// Answers out of the database.
+    L3,
+    /// Answers out of memory while Redis is down.
+    RedisDown,
+}
+
+/// Not the name of a row.
+#[derive(Debug, Error)]
+#[error("not one of l2, l3, redis-down")]
+pub struct NoSuchRow;
+
+impl Row {
+    /// Every row.
+    pub const ALL: [Self; 3] = [Self::L2, Self::L3, Self::RedisDown];
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::L2 => "l2",
+            Self::L3 => "l3",
+            Self::RedisDown => "redis-down",
+        }
+    }
+
+    /// What is to be reached.
+    #[must_use]
+    pub const fn target(self) -> &'static str {
+        match self {
+            Self::L2 => "p99 <= 2 ms",
+            Self::L3 => "p99 <= 5 ms",
+            Self::RedisDown => "throughput of hot requests >= 0.95 x that with Redis",
+        }
+    }
+}
+
+impl FromStr for Row {
+    type Err = NoSuchRow;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchRow> {
+        let found = Self::ALL.into_iter().find(|row| row.name() == text);
+        found.ok_or(NoSuchRow)
+    }
+}

@@ -1,0 +1,198 @@
+//! What rows are measured on: one owner and many generations, each of them a question of its own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use http::{Method, Request, header};
+use http_body_util::Empty;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+use tokio_postgres::NoTls;
+use uuid::Uuid;
+
+use super::BenchError;
+use crate::app::SCHEMA;
+use crate::connection::Connection;
+use crate::ids::{Table, id};
+use crate::postgres::Cluster;
+use crate::process::{Setup, Sidegate, migrate, tokens};
+use crate::server::Server;
+use crate::{Header, Load, Plan, Reach, Report, Schedule, Target, run};
+
+/// A database with so many generations, and an application.
+pub(super) struct Stage {
+    _cluster: Cluster,
+    _application: Server,
+    setup: Setup,
+    token: String,
+    generations: Vec<Uuid>,
+}
+
+impl Stage {
+    pub(super) async fn set(binary: &Path, generations: usize) -> Result<Self, BenchError> {
+        let cluster = tokio::task::spawn_blocking(Cluster::start).await??;
+        let url = cluster.create_database("app")?;
+        let owner = id(Table::Users, 0, SEED);
+        let generations: Vec<Uuid> = (0..u64::try_from(generations).unwrap_or(u64::MAX))
+            .map(|number| id(Table::Generations, number, SEED))
+            .collect();
+        fill(&url, owner, &generations).await?;
+        let application = Server::application().await?;
+        let login = url.replacen("sidegate@", &format!("{LOGIN}@"), 1);
+        let setup = Setup {
+            upstream: application.address(),
+            redis: None,
+            url: login.clone(),
+            feed_url: login,
+            owner_url: url,
+            patience: 2,
+        };
+        migrate(binary, &setup).await?;
+        let token = tokens(std::iter::once(owner))?.pop().unwrap_or_default();
+        Ok(Self {
+            _cluster: cluster,
+            _application: application,
+            setup,
+            token,
+            generations,
+        })
+    }
+
+    /// An instance, over this Redis if there is one; ready, and with its connections.
+    pub(super) async fn instance(
+        &self,
+        binary: &Path,
+        redis: Option<String>,
+    ) -> Result<Sidegate, BenchError> {
+        let shares = redis.is_some();
+        let setup = Setup {
+            redis,
+            ..self.setup.clone()
+        };
+        let sidegate = Sidegate::start(binary, &setup, &[]).await?;
+        wait(&sidegate, "sidegate_cache_open", 1).await?;
+        if shares {
+            wait(&sidegate, "sidegate_l2_admitted", 1).await?;
+            wait(&sidegate, "sidegate_l2_connections", 1).await?;
+        }
+        Ok(sidegate)
+    }
+
+    /// Asks for one generation after the other at a constant rate, none twice.
+    pub(super) async fn once_each(
+        &self,
+        sidegate: &Sidegate,
+        rate: u32,
+    ) -> Result<Report, BenchError> {
+        let all = Duration::from_secs(
+            u64::try_from(self.generations.len()).unwrap_or(u64::MAX) / u64::from(rate),
+        );
+        let mut targets = Vec::with_capacity(self.generations.len());
+        for generation in &self.generations {
+            let url = format!("http://{}/g/{generation}", sidegate.proxy());
+            targets.push(Target::resolve(&url, Reach::LoopbackOnly).await?);
+        }
+        let header: Header = format!("Authorization: Bearer {}", self.token).parse()?;
+        let plan = Plan::new(Load {
+            targets,
+            method: Method::GET,
+            headers: vec![header],
+            schedule: Schedule::new(rate, WARM_UP, all.saturating_sub(WARM_UP))?,
+            connections: CONNECTIONS,
+            timeout: Duration::from_secs(5),
+        })?;
+        let report = run(plan, |_progress| {}).await?;
+        let good = report.status.get(&200).copied().unwrap_or_default();
+        if good != report.arrivals {
+            let (asked, errors) = (report.arrivals, &report.errors);
+            let why = format!("{good} of {asked} requests were answered with 200: {errors:?}");
+            return Err(BenchError::Silent(why));
+        }
+        Ok(report)
+    }
+
+    /// Answers a second to as many clients as there are connections, who ask for the first few generations
+    /// again and again.
+    pub(super) async fn hot(&self, sidegate: &Sidegate, span: Duration) -> Result<f64, BenchError> {
+        let url = format!("http://{}/", sidegate.proxy());
+        let target = Target::resolve(&url, Reach::LoopbackOnly).await?;
+        let mut requests = Vec::new();
+        for generation in self.generations.iter().take(HOT) {
+            let request = Request::get(format!("/g/{generation}"))
+                .header(header::HOST, target.host())
+                .header(header::AUTHORIZATION, format!("Bearer {}", self.token))
+                .body(Empty::new())?;
+            requests.push(request);
+        }
+        let begun = Instant::now();
+        let mut clients = JoinSet::new();
+        for client in 0..CONNECTIONS {
+            let (requests, origin) = (requests.clone(), target.origin().clone());
+            clients.spawn(async move {
+                let mut connection = Connection::new(origin);
+                let mut answers = 0_u32;
+                for request in requests.iter().cycle().skip(client) {
+                    if begun.elapsed() >= span {
+                        break;
+                    }
+                    if let Ok(answer) = connection.exchange(request).await
+                        && answer.status == http::StatusCode::OK
+                    {
+                        answers = answers.saturating_add(1);
+                    }
+                }
+                answers
+            });
+        }
+        let mut answers = 0;
+        while let Some(counted) = clients.join_next().await {
+            answers += counted?;
+        }
+        Ok(f64::from(answers) / begun.elapsed().as_secs_f64())
+    }
+}
+
+/// Waits until a metric has at least this value.
+pub(super) async fn wait(sidegate: &Sidegate, metric: &str, least: u64) -> Result<(), BenchError> {
+    let end = Instant::now() + PATIENCE;
+    while sidegate.metric(metric).await? < least {
+        if Instant::now() > end {
+            return Err(BenchError::Silent(format!(
+                "{metric} does not reach {least}"
+            )));
+        }
+        sleep(LOOK).await;
+    }
+    Ok(())
+}
+
+async fn fill(url: &str, owner: Uuid, generations: &[Uuid]) -> Result<(), BenchError> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    let mut driver = JoinSet::new();
+    // How it ends is seen by the statement that is under way.
+    driver.spawn(async move { drop(connection.await) });
+    client
+        .batch_execute(&format!("create role {LOGIN} login; {SCHEMA}"))
+        .await?;
+    client
+        .execute(
+            "insert into users (id, email) values ($1, 'owner@example.invalid')",
+            &[&owner],
+        )
+        .await?;
+    let sql = "insert into generations (id, user_id) select id, $1 from unnest($2::uuid[]) id";
+    client.execute(sql, &[&owner, &generations]).await?;
+    client.batch_execute("analyze").await?;
+    Ok(())
+}
+
+/// Who an instance is to the database.
+const LOGIN: &str = "sidegate_login";
+/// Of the ids.
+const SEED: u64 = 1;
+const CONNECTIONS: usize = 16;
+/// Generations that are asked for again and again.
+const HOT: usize = 50;
+const WARM_UP: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(20);
+const PATIENCE: Duration = Duration::from_secs(30);
