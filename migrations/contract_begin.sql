@@ -7,6 +7,8 @@ do $$
 declare
     old text;
 begin
+    -- It reads them. `sidegate migrate` builds it anew.
+    perform sidegate.drop_view();
     select pg_catalog.string_agg(c.oid::pg_catalog.regclass::text, ', ') into old from pg_catalog.pg_class c
     where c.relnamespace = 'sidegate'::pg_catalog.regnamespace and c.relkind = 'v'
       and c.relname not in ('history', 'triggers', 'surplus');

@@ -29,8 +29,9 @@ pub use settings::{
     BreakerSettings, CacheSettings, ClaimSettings, ClassSettings, CoherenceSettings, CorsSettings,
     CredentialSource, DatabaseSettings, Endpoint, HealthCheckSettings, IdSource, IdType,
     IdentitySettings, IssuerSettings, KeySource, KindSettings, LimitSettings, PolicySettings,
-    Pooler, PostgresSettings, Preflight, RedisSettings, RemoteKeyKind, RemoteKeySettings,
+    Pooler, PostgresSettings, Preflight, RedisSettings, Refresh, RemoteKeyKind, RemoteKeySettings,
     RouteSettings, ServerSettings, Settings, StoreSettings, Tls, UnknownSubject, UpstreamSettings,
+    ViewSettings,
 };
 
 use locate::{Finding, Locator};

@@ -21,7 +21,7 @@ use serde::Deserialize;
 use serde_yaml::Value;
 
 pub(crate) use cache::{Cache, Class, Coherence};
-pub(crate) use database::{Database, PoolerName};
+pub(crate) use database::{Database, PoolerName, RefreshName, View};
 pub(crate) use issuer::{AlgorithmName, Claims, Issuer, Key, Source, SourceFields};
 pub(crate) use policy::{IdTypeName, Kind, Policy};
 pub(crate) use redis::{Breaker, Redis};

@@ -21,7 +21,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 
 pub use cache::{CacheSettings, ClassSettings, CoherenceSettings};
-pub use database::{DatabaseSettings, Pooler, PostgresSettings, Tls};
+pub use database::{DatabaseSettings, Pooler, PostgresSettings, Refresh, Tls, ViewSettings};
 pub use issuer::{
     Algorithm, ClaimSettings, CredentialSource, IssuerSettings, KeySource, RemoteKeyKind,
     RemoteKeySettings,

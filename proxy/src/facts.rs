@@ -9,6 +9,7 @@
 //! Does not: decide.
 
 mod kept;
+mod view;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,8 +94,8 @@ impl Facts {
                 is_stale: false,
             });
         }
-        if let Some(answer) = kept.shared(question).await {
-            kept.count(Tier::Shared);
+        if let Some((answer, tier)) = kept.shared(question, &self.store).await {
+            kept.count(tier);
             return Ok(Sourced {
                 answer,
                 is_fresh: false,

@@ -96,7 +96,7 @@ impl Housekeeping {
                         None => std::future::pending().await,
                     }
                 };
-                tokio::join!(database, shared);
+                tokio::join!(database, shared, tend_view(&generation));
             };
             // Another generation with the same facts disturbs nothing.
             let replaced = async {
@@ -192,6 +192,17 @@ impl Housekeeping {
     }
 }
 
+/// Looks after the materialized view, where there is one, and fills memory from it.
+async fn tend_view(generation: &Generation) {
+    let kept = generation.facts.kept();
+    let found = kept.and_then(|kept| Some((kept, kept.view()?, generation.store.postgres()?)));
+    if let Some((kept, view, store)) = found {
+        let most = generation.settings.cache.warming_pairs;
+        let warm = || kept.warm(store, most);
+        view.tend(store, kept.coherence(), warm).await;
+    }
+}
+
 /// The feed of a generation that keeps anything of a database. Without one nothing is answered from
 /// memory.
 fn follow(generation: &Generation) -> Option<FeedThread> {
@@ -203,9 +214,8 @@ fn follow(generation: &Generation) -> Option<FeedThread> {
         expectations: Expectations::new(&generation.settings.policy, store, Clock::System),
         store: store.clone(),
         interval: generation.settings.coherence.poll_interval,
-        policy: kept
-            .l2()
-            .map(|_| policy_digest(&generation.settings.policy)),
+        policy: (kept.l2().is_some() || kept.view().is_some())
+            .then(|| policy_digest(&generation.settings.policy)),
     };
     FeedThread::start(Arc::clone(kept.coherence()), settings)
         .inspect_err(

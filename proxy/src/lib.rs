@@ -44,6 +44,7 @@ pub mod store;
 pub mod target;
 pub mod tls;
 pub mod upstream;
+pub mod view;
 
 #[cfg(test)]
 mod testing;

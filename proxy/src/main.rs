@@ -1,6 +1,8 @@
 //! The command line. Exit codes: 0 done (`explain` has explained, whatever the verdict), 1 refused
 //! or failed, 2 wrong usage.
 
+mod operate;
+
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,10 +11,11 @@ use clap::{Parser, Subcommand};
 use sidegate::app::Listening;
 use sidegate::clock::Clock;
 use sidegate::generation::Generation;
-use sidegate::invalidate::{self, Tags};
 use sidegate::{authn, demo, doctor, explain, migrate};
 use sidegate_config::{ConfigError, Env, ProcessEnv, StoreSettings};
 use tracing_subscriber::EnvFilter;
+
+use operate::{ViewCommand, invalidate_facts, look_at_view};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -103,6 +106,17 @@ enum Command {
         #[arg(required = true, value_name = "TAG")]
         tags: Vec<String>,
     },
+    /// The materialized view of who has access to what (`database.view`).
+    View {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Answer with JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(subcommand)]
+        command: ViewCommand,
+    },
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Run a small application behind Sidegate and print a tour of it.
@@ -173,6 +187,11 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Doctor { config, json } => return examine_database(&config, json),
         Command::Invalidate { config, json, tags } => invalidate_facts(&config, &tags, json)?,
+        Command::View {
+            config,
+            json,
+            command,
+        } => look_at_view(&config, json, command)?,
         Command::Schema => print(&format!("{:#}", sidegate_config::schema()))?,
         Command::Demo { port, json } => demo::run(port, json)?,
     }
@@ -275,29 +294,6 @@ fn examine_database(config: &Path, json: bool) -> Result<ExitCode, Failure> {
     } else {
         ExitCode::FAILURE
     })
-}
-
-fn invalidate_facts(config: &Path, tags: &[String], json: bool) -> Result<(), Failure> {
-    let settings = sidegate_config::load(config, &ProcessEnv)?;
-    let tags = Tags::parse(tags, &settings.policy)?;
-    let StoreSettings::Postgres(store) = &settings.store else {
-        return Err(
-            "store: expected `postgres`: an edit of a directory file counts by itself".into(),
-        );
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let xid = runtime.block_on(invalidate::write_once(store, &tags))?;
-    if json {
-        print(&serde_json::json!({ "tags": tags, "xid": xid }).to_string())?;
-    } else {
-        for tag in tags.as_slice() {
-            print(tag)?;
-        }
-        print("written to the change log: every instance asks anew within a second")?;
-    }
-    Ok(())
 }
 
 /// Once, as nobody fetches in the background here. What fails shows as keys that cannot be had.

@@ -19,6 +19,9 @@ pub(crate) fn cache(raw: &raw::Cache, report: &mut Report) -> Option<CacheSettin
     let written = raw.negative_ttl.as_ref();
     let negative_ttl = report.duration(&at.key("negative_ttl"), written, &NEGATIVE);
 
+    let pairs = raw.warming_pairs.map_or(10_000, |pairs| pairs.0);
+    let pairs = report.integer(&at.key("warming_pairs"), pairs, 1, 1_000_000);
+    let warming = raw.warming.is_none_or(|warming| warming.0);
     let l2_ttl = report.duration(&at.key("l2_ttl_default"), raw.l2_ttl_default.as_ref(), &L2)?;
 
     let at = at.key("classes");
@@ -37,6 +40,7 @@ pub(crate) fn cache(raw: &raw::Cache, report: &mut Report) -> Option<CacheSettin
         direct_ownership: direct_ownership?,
         team_access: team_access?,
         project_visibility: project_visibility?,
+        warming_pairs: if warming { pairs? } else { 0 },
         negative_ttl: negative_ttl?,
     })
 }

@@ -11,9 +11,9 @@ use super::postgres_url::{Address, Reach, SslMode, URL_EXPECTED, address};
 use super::report::Report;
 use super::value::{Bounds, HOUR, MILLISECOND, MINUTE};
 use crate::locate::YamlPath;
-use crate::raw::{self, DurationText, Lenient, PoolerName};
+use crate::raw::{self, DurationText, Lenient, PoolerName, RefreshName};
 use crate::secret::Secret;
-use crate::settings::{DatabaseSettings, Pooler, Tls};
+use crate::settings::{DatabaseSettings, Pooler, Refresh, Tls, ViewSettings};
 
 pub(crate) fn database(raw: raw::Database, report: &mut Report) -> Option<DatabaseSettings> {
     let at = YamlPath::default().key("database");
@@ -54,7 +54,9 @@ pub(crate) fn database(raw: raw::Database, report: &mut Report) -> Option<Databa
             "expected `feed_url`, a way past the pooler: nobody can listen through one",
         );
     }
+    let view = view(&at.key("view"), &raw.view, report);
     Some(DatabaseSettings {
+        view: view?,
         url,
         feed_url,
         migrate_url,
@@ -71,6 +73,30 @@ pub(crate) fn database(raw: raw::Database, report: &mut Report) -> Option<Databa
         acquire_timeout: acquire_timeout?,
         idle_timeout: idle_timeout?,
         max_lifetime: max_lifetime?,
+    })
+}
+
+fn view(at: &YamlPath, raw: &raw::View, report: &mut Report) -> Option<ViewSettings> {
+    let interval = report.duration(&at.key("interval"), raw.interval.as_ref(), &INTERVAL);
+    let debounce = report.duration(&at.key("debounce"), raw.debounce.as_ref(), &DEBOUNCE);
+    let timeout = report.duration(&at.key("timeout"), raw.timeout.as_ref(), &REFRESH);
+    let (interval, debounce) = (interval?, debounce?);
+    let refresh = match raw.refresh {
+        Some(RefreshName::Off) | None => Refresh::Off,
+        Some(RefreshName::Interval) => Refresh::Interval(interval),
+        Some(RefreshName::OnChange) => Refresh::OnChange(debounce),
+        Some(RefreshName::Manual) => Refresh::Manual,
+    };
+    if raw.route.0 && refresh == Refresh::Off {
+        return report.refuse(
+            &at.key("route"),
+            "expected `refresh` to be `interval`, `on_change` or `manual`: there is no view otherwise",
+        );
+    }
+    Some(ViewSettings {
+        refresh,
+        timeout: timeout?,
+        route: raw.route.0,
     })
 }
 
@@ -209,6 +235,27 @@ const ACQUIRE: Bounds = Bounds {
     min: MILLISECOND,
     max: MINUTE.saturating_mul(5),
     says: "1ms to 5m",
+};
+
+const INTERVAL: Bounds = Bounds {
+    default: MINUTE,
+    min: Duration::from_secs(1),
+    max: HOUR.saturating_mul(24),
+    says: "1s to 24h",
+};
+
+const DEBOUNCE: Bounds = Bounds {
+    default: Duration::from_secs(5),
+    min: MILLISECOND.saturating_mul(100),
+    max: HOUR,
+    says: "100ms to 1h",
+};
+
+const REFRESH: Bounds = Bounds {
+    default: MINUTE.saturating_mul(10),
+    min: Duration::from_secs(1),
+    max: HOUR.saturating_mul(24),
+    says: "1s to 24h",
 };
 
 const LIFETIME: Bounds = Bounds {

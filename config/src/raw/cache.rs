@@ -20,6 +20,11 @@ pub(crate) struct Cache {
     /// The longest that an answer is kept in Redis for a class that does not say it, 1s to 24h. An
     /// answer is kept for the shortest of its rows' times. Default: 900s.
     pub(crate) l2_ttl_default: Option<DurationText>,
+    /// Whether memory is filled at the start, with the most recent resources of the materialized view.
+    /// Default: true.
+    pub(crate) warming: Option<Lenient<bool>>,
+    /// With how many pairs of subject and resource, 1 to 1000000. Default: 10000.
+    pub(crate) warming_pairs: Option<Lenient<usize>>,
     /// The kinds of row.
     #[serde(default)]
     pub(crate) classes: Classes,

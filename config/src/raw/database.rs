@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::mapping::only_mapping;
 use super::scalar::{DurationText, Lenient};
 
-only_mapping!(Database);
+only_mapping!(Database, View);
 
 /// The application's database. The two numbers of connections are for all instances together.
 #[derive(Deserialize, JsonSchema)]
@@ -53,12 +53,48 @@ pub(crate) struct Database {
     /// one after the other. Takes effect with `sidegate migrate`. Default: false.
     #[serde(default)]
     pub(crate) doorbell: Lenient<bool>,
+    /// The materialized view of who has access to what.
+    #[serde(default)]
+    pub(crate) view: View,
     /// A PEM file with the certificate authority of the server. Default: those of the system.
     pub(crate) ca_file: Option<String>,
     /// Accept a server beyond loopback without TLS: anybody on the way reads the password and can
     /// change the answers. Default: false.
     #[serde(default)]
     pub(crate) insecure_plaintext: Lenient<bool>,
+}
+
+/// The materialized view `sidegate.mv_user_authorization_context`.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, remote = "Self")]
+pub(crate) struct View {
+    /// When it is built anew. Whether there is one takes effect with `sidegate migrate`. Default: off.
+    pub(crate) refresh: Option<RefreshName>,
+    /// With `interval`: how often, 1s to 24h. Default: 60s.
+    pub(crate) interval: Option<DurationText>,
+    /// With `on_change`: how long after a change, 100ms to 1h; what changes meanwhile goes with it.
+    /// Default: 5s.
+    pub(crate) debounce: Option<DurationText>,
+    /// Bound on building it, 1s to 24h. Default: 10m.
+    pub(crate) timeout: Option<DurationText>,
+    /// Whether questions that neither memory nor Redis can answer are put to it before the tables. It
+    /// answers only what has not changed since it was built, and only grants. Default: false.
+    #[serde(default)]
+    pub(crate) route: Lenient<bool>,
+}
+
+/// When the materialized view is built anew.
+#[derive(Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RefreshName {
+    /// There is none.
+    Off,
+    /// Every `interval`.
+    Interval,
+    /// `debounce` after a change.
+    OnChange,
+    /// By `sidegate view refresh`.
+    Manual,
 }
 
 /// What stands between Sidegate and the server.

@@ -18,6 +18,9 @@ pub struct CacheSettings {
     pub team_access: ClassSettings,
     /// Projects.
     pub project_visibility: ClassSettings,
+    /// With how many pairs of subject and resource memory is filled at the start, at most 1,000,000, if
+    /// there is a materialized view; 0: it is not.
+    pub warming_pairs: usize,
     /// How long the absence of a membership or a project is kept, 0..=60 s. 0: not at all.
     pub negative_ttl: Duration,
 }

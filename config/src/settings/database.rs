@@ -37,6 +37,8 @@ pub struct DatabaseSettings {
     pub tls: Tls,
     /// Whether writes to the change log ring, and instances listen. Only where a session is ours.
     pub doorbell: bool,
+    /// The materialized view.
+    pub view: ViewSettings,
     /// Connections that are opened at start and kept, over all pools and instances, 7..=1,000.
     pub pool_size: usize,
     /// Further ones under load, over all pools and instances, 0..=1,000.
@@ -57,6 +59,30 @@ pub struct DatabaseSettings {
     pub idle_timeout: Duration,
     /// A connection that is older is not used again, 1 s..=24 h.
     pub max_lifetime: Duration,
+}
+
+/// The materialized view of who has access to what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ViewSettings {
+    /// When it is built anew.
+    pub refresh: Refresh,
+    /// Bound on building it, 1 s..=24 h.
+    pub timeout: Duration,
+    /// Whether questions are put to it before the tables.
+    pub route: bool,
+}
+
+/// When the materialized view is built anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refresh {
+    /// There is none.
+    Off,
+    /// So often, 1 s..=24 h.
+    Interval(Duration),
+    /// So long after a change, 100 ms..=1 h.
+    OnChange(Duration),
+    /// When somebody says so.
+    Manual,
 }
 
 /// What stands between Sidegate and the server.

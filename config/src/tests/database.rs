@@ -6,7 +6,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{BASE, file, parsed, problems, refused, with};
-use crate::{DatabaseSettings, Pooler, PostgresSettings, Settings, StoreSettings, Tls, parse};
+use crate::{
+    DatabaseSettings, Pooler, PostgresSettings, Refresh, Settings, StoreSettings, Tls,
+    ViewSettings, parse,
+};
 
 const REFERENCE: &str = include_str!("../../sidegate.yaml");
 const FILE: &str = "file: { path: directory.yaml }";
@@ -43,6 +46,11 @@ fn an_address_is_enough() {
         migrate_url: None,
         pooler: Pooler::None,
         doorbell: false,
+        view: ViewSettings {
+            refresh: Refresh::Off,
+            timeout: Duration::from_secs(600),
+            route: false,
+        },
         tls: Tls::Off,
         pool_size: 20,
         max_overflow: 30,

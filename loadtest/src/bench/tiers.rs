@@ -41,7 +41,7 @@ pub(super) async fn redis_down(bench: &Bench) -> Result<Line, BenchError> {
     let sidegate = stage.instance(&bench.sidegate, Some(redis.url())).await?;
     stage.hot(&sidegate, SPAN).await?;
     let mut ratios = Vec::new();
-    for round in 0..if bench.full { 41 } else { 15 } {
+    for round in 0..if bench.full { 81 } else { 31 } {
         let mut with = 0.0;
         if round % 2 == 0 {
             with = stage.hot(&sidegate, SPAN).await?;
@@ -123,4 +123,4 @@ const fn questions(bench: &Bench) -> usize {
 
 /// A second: far from what saturates anything.
 const RATE: u32 = 500;
-const SPAN: Duration = Duration::from_millis(700);
+const SPAN: Duration = Duration::from_millis(500);

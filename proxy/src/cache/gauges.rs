@@ -26,6 +26,15 @@ pub fn gather(kept: &Kept) -> Result<Vec<MetricFamily>, prometheus::Error> {
         gauge.set(value);
         registry.register(Box::new(gauge))
     };
+    if let Some(view) = kept.view() {
+        let shared = kept.coherence().shared();
+        let good = shared.is_some_and(|shared| view.good_for(&shared).is_some());
+        plain(
+            "sidegate_view_good",
+            "1 while the materialized view is of the triggers, views and policy that there are now",
+            i64::from(good),
+        )?;
+    }
     if let Some(l2) = kept.l2() {
         shared(&registry, l2)?;
         plain(
@@ -145,6 +154,7 @@ fn questions(registry: &Registry, kept: &Kept) -> Result<(), prometheus::Error> 
     let answered = kept.answered();
     set(&tier, &["l1"], answered.memory);
     set(&tier, &["l2"], answered.shared);
+    set(&tier, &["view"], answered.viewed);
     set(&tier, &["store"], answered.store);
     set(&tier, &["l1_stale"], answered.stale);
     let flights = vector(

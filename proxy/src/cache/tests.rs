@@ -41,6 +41,7 @@ fn settings() -> CacheSettings {
         direct_ownership: class(200),
         team_access: class(300),
         project_visibility: class(400),
+        warming_pairs: 0,
         negative_ttl: Duration::from_secs(5),
     }
 }

@@ -15,6 +15,7 @@ use tokio_postgres::{Client, Statement};
 
 use super::poll::{Answer, BEGIN_INCARNATION, Malformed, POLL, parameters, read};
 use super::snapshot::Snapshot;
+use super::{Namespace, PolicyDigest};
 use crate::database::{ConnectionTask, DatabaseError, Notice, connect, describe};
 
 /// How many connections there are.
@@ -94,6 +95,41 @@ impl Link {
         self.client.query_typed(BEGIN_INCARNATION, &[]).await?;
         Ok(())
     }
+}
+
+/// Why it cannot be told which values count.
+#[derive(Debug, thiserror::Error)]
+pub enum NamespaceError {
+    /// The database cannot be asked.
+    #[error("{0}")]
+    Ask(String),
+    /// It does not answer.
+    #[error("the database does not answer in time")]
+    TimedOut,
+    /// No instance has given its life an id yet.
+    #[error("no running Sidegate has met this database since it was started: start one first")]
+    NoLife,
+}
+
+/// The namespace of what may be shared now, for whoever follows no feed: one poll over a connection of its
+/// own.
+///
+/// # Errors
+/// When the database cannot be asked.
+pub async fn namespace(
+    settings: &DatabaseSettings,
+    policy: &PolicyDigest,
+) -> Result<Namespace, NamespaceError> {
+    let asked = async { Link::open(settings).await?.poll(None).await };
+    let limit = settings.connect_timeout.saturating_mul(3);
+    let answer = timeout(limit, asked)
+        .await
+        .map_err(|_elapsed| NamespaceError::TimedOut)?
+        .map_err(|error| NamespaceError::Ask(error.to_string()))?;
+    if answer.history.incarnation.is_none() {
+        return Err(NamespaceError::NoLife);
+    }
+    Ok(Namespace::new(policy, &answer.history, &answer.fingerprint))
 }
 
 /// Both of them.

@@ -49,9 +49,10 @@ pub(crate) fn is_without_mac() -> bool {
 pub use boot_time::BootTime;
 pub use edits::Edits;
 pub use fresh::Stale;
+pub use link::{NamespaceError, namespace};
 pub use reading::{BOUND, Before, Reading, Version};
 pub use run::{FeedSettings, FeedThread};
-pub use shared::{Namespace, Outdated, PolicyDigest, Shared};
+pub use shared::{Namespace, Outdated, PolicyDigest, Shared, Source};
 pub use slots::{MOST_SLOTS, Slot};
 pub use tag::Tag;
 
@@ -76,6 +77,8 @@ pub struct Coherence {
     fills: AtomicU64,
     /// How often everything that was kept became void.
     flushes: AtomicU64,
+    /// The highest transaction that is known to have changed anything.
+    changed: AtomicU64,
     /// When the last round of polls that failed began; 0: none has.
     failed: AtomicU64,
     /// Which life of the database the feed follows.
@@ -116,6 +119,7 @@ impl Coherence {
             started: AtomicU64::new(0),
             fills: AtomicU64::new(0),
             flushes: AtomicU64::new(0),
+            changed: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             history: ArcSwapOption::empty(),
             shared: ArcSwapOption::empty(),
@@ -205,6 +209,12 @@ impl Coherence {
         self.flush_up_to(0, self.take_number());
     }
 
+    /// The highest transaction that is known to have changed anything that is watched; 0: none is.
+    #[must_use]
+    pub fn last_change(&self) -> u64 {
+        self.changed.load(Ordering::Relaxed)
+    }
+
     /// How many polls were begun. Flushes take a number too, so it is that much above.
     #[must_use]
     pub fn polls(&self) -> u64 {
@@ -235,12 +245,14 @@ impl Coherence {
     /// Everything became void, with all transactions up to `xid`.
     fn flush_up_to(&self, xid: u64, number: u64) {
         self.slots.touch_all(xid, number);
+        self.changed.fetch_max(xid, Ordering::Relaxed);
         self.flushes.fetch_add(1, Ordering::Release);
     }
 
     /// A poll tells of a change.
     fn touch(&self, tag: &str, xid: u64, number: u64) {
         self.slots.touch(tag, xid, number);
+        self.changed.fetch_max(xid, Ordering::Relaxed);
         if let Some(canonical) = tag::canonical(tag) {
             self.slots.touch(&canonical, xid, number);
         }

@@ -37,6 +37,15 @@ pub struct Shared {
     floor: u64,
 }
 
+/// Where a value comes from that this process did not read from the tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Another instance, or this one before a restart.
+    Instance,
+    /// The materialized view.
+    View,
+}
+
 /// Why a value of others does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outdated {
@@ -128,6 +137,7 @@ impl Coherence {
     /// When it does not count.
     pub fn admit_shared<'t>(
         &self,
+        source: Source,
         shared: &Arc<Shared>,
         xmin: u64,
         tags: impl IntoIterator<Item = Tag<'t>>,
@@ -143,7 +153,13 @@ impl Coherence {
             counts &= self.slots.xid(self.slot(tag)) < xmin;
         }
         #[cfg(feature = "fault-injection")]
-        let counts = counts || self.faults.without(super::fault::Rule::Admission);
+        let counts = counts
+            || self.faults.without(match source {
+                Source::Instance => super::fault::Rule::Admission,
+                Source::View => super::fault::Rule::View,
+            });
+        #[cfg(not(feature = "fault-injection"))]
+        let _ = source;
         if !counts {
             return Err(Outdated::Changed);
         }

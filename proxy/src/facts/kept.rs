@@ -14,8 +14,9 @@ use sidegate_policy::{Id, team_of};
 
 use super::JOIN_WITHIN;
 use crate::cache::{FlightKey, Flights, L1, L2, Missed, Terms};
-use crate::coherence::{BOUND, BootTime, Coherence, Reading, Tag};
+use crate::coherence::{BOUND, BootTime, Coherence, Reading, Source, Tag};
 use crate::store::{Answer, Origin, Question, Store, StoreError};
+use crate::view::View;
 
 /// For how long an instance that starts is not ready because of what instances share.
 const START_PATIENCE: Duration = Duration::from_millis(300);
@@ -33,9 +34,11 @@ pub struct Kept {
     l2: Option<Arc<L2>>,
     made: BootTime,
     /// Of the shared cache: an answer that counts, and an instant at which it was true.
-    lookups: Flights<Option<(Answer, BootTime)>>,
+    lookups: Flights<Option<(Answer, BootTime, Tier)>>,
+    view: Option<Arc<View>>,
     memory: AtomicU64,
     shared: AtomicU64,
+    viewed: AtomicU64,
     store: AtomicU64,
     stale: AtomicU64,
 }
@@ -47,6 +50,8 @@ pub struct Answered {
     pub memory: u64,
     /// From the shared cache.
     pub shared: u64,
+    /// From the materialized view.
+    pub viewed: u64,
     /// By the store, or by nobody.
     pub store: u64,
     /// From memory past the bound, because the store could not be asked.
@@ -58,6 +63,7 @@ pub struct Answered {
 pub(super) enum Tier {
     Memory,
     Shared,
+    View,
     /// Also where it had no answer.
     Store,
     /// From memory, because the store could not be asked.
@@ -82,7 +88,12 @@ pub(super) enum Looked {
 impl Kept {
     /// Nothing yet.
     #[must_use]
-    pub fn new(settings: &CacheSettings, coherence: Arc<Coherence>, l2: Option<Arc<L2>>) -> Self {
+    pub fn new(
+        settings: &CacheSettings,
+        coherence: Arc<Coherence>,
+        l2: Option<Arc<L2>>,
+        view: Option<Arc<View>>,
+    ) -> Self {
         Self {
             l1: L1::new(settings),
             coherence,
@@ -90,8 +101,10 @@ impl Kept {
             l2,
             made: BootTime::now(),
             lookups: Flights::new(),
+            view,
             memory: AtomicU64::new(0),
             shared: AtomicU64::new(0),
+            viewed: AtomicU64::new(0),
             store: AtomicU64::new(0),
             stale: AtomicU64::new(0),
         }
@@ -115,6 +128,12 @@ impl Kept {
         self.l2.as_ref()
     }
 
+    /// The materialized view, if there is one.
+    #[must_use]
+    pub const fn view(&self) -> Option<&Arc<View>> {
+        self.view.as_ref()
+    }
+
     /// Whether it is worth a moment's wait: what instances share does not count yet, because the change
     /// log is not known, and it has not been for long (DESIGN §5, R3).
     #[must_use]
@@ -131,6 +150,7 @@ impl Kept {
         Answered {
             memory: of(&self.memory),
             shared: of(&self.shared),
+            viewed: of(&self.viewed),
             store: of(&self.store),
             stale: of(&self.stale),
         }
@@ -150,6 +170,7 @@ impl Kept {
         let counter = match tier {
             Tier::Memory => &self.memory,
             Tier::Shared => &self.shared,
+            Tier::View => &self.viewed,
             Tier::Store => &self.store,
             Tier::Stale => &self.stale,
         };
@@ -212,9 +233,15 @@ impl Kept {
         self.coherence.is_foreign(origin) && self.coherence.read().is_some_and(live)
     }
 
-    /// What instances share, if it counts. Whoever asks while somebody looks gets what they find.
-    pub(super) async fn shared(self: &Arc<Self>, question: &Question<'_>) -> Option<Answer> {
-        if self.l2.is_none() || self.coherence.shared().is_none() {
+    /// What instances share, or else what the view has, if it counts. Whoever asks while somebody looks gets
+    /// what they find.
+    pub(super) async fn shared(
+        self: &Arc<Self>,
+        question: &Question<'_>,
+        store: &Arc<Store>,
+    ) -> Option<(Answer, Tier)> {
+        let is_routed = self.view.as_ref().is_some_and(|view| view.is_routed());
+        if (self.l2.is_none() && !is_routed) || self.coherence.shared().is_none() {
             return None;
         }
         let terms = Terms {
@@ -223,16 +250,31 @@ impl Kept {
             since: None,
         };
         let make = || {
-            let (kept, asked) = (Arc::clone(self), Asked::from(question));
+            let (kept, store) = (Arc::clone(self), Arc::clone(store));
+            let asked = Asked::from(question);
             let lookup: BoxFuture<'static, _> =
-                Box::pin(async move { Ok(kept.promote(&asked.question()).await) });
+                Box::pin(async move { Ok(kept.look_around(&asked.question(), &store).await) });
             lookup
         };
         let key = FlightKey::of(question);
         let (found, _) = self.lookups.join(key, terms, make).await.ok()?;
-        let (answer, true_at) = found?;
+        let (answer, true_at, tier) = found?;
         // Last, as for rows in memory (R1); whoever joined came later than the one who looked.
-        (BootTime::now().since(true_at) <= BOUND).then_some(answer)
+        (BootTime::now().since(true_at) <= BOUND).then_some((answer, tier))
+    }
+
+    async fn look_around(
+        &self,
+        question: &Question<'_>,
+        store: &Store,
+    ) -> Option<(Answer, BootTime, Tier)> {
+        if let Some((answer, true_at)) = self.promote(question).await {
+            return Some((answer, true_at, Tier::Shared));
+        }
+        let view = self.view.as_ref().filter(|view| view.is_routed())?;
+        let (store, shared) = (store.postgres()?, self.coherence.shared()?);
+        let found = self.view_answer(view, store, &shared, question).await;
+        found.map(|(answer, true_at)| (answer, true_at, Tier::View))
     }
 
     /// From the shared cache to memory. The answer, and an instant at which it was true.
@@ -240,7 +282,9 @@ impl Kept {
         let (l2, shared) = (self.l2.as_ref()?, self.coherence.shared()?);
         let found = l2.get(shared.namespace(), question).await?;
         let tags = tags(question, &found.answer);
-        let admitted = self.coherence.admit_shared(&shared, found.xmin, tags);
+        let admitted = self
+            .coherence
+            .admit_shared(Source::Instance, &shared, found.xmin, tags);
         l2.judged(admitted.is_ok());
         let (reading, version) = admitted.ok()?;
         let now = BootTime::now();
@@ -295,7 +339,10 @@ impl Asked {
 }
 
 /// Of every row that an answer is made of, those that are missing included.
-fn tags<'a>(question: &Question<'a>, answer: &'a Answer) -> impl Iterator<Item = Tag<'a>> {
+pub(super) fn tags<'a>(
+    question: &Question<'a>,
+    answer: &'a Answer,
+) -> impl Iterator<Item = Tag<'a>> {
     let user = question.subject.as_str();
     let resource = question.resource.map(|(kind, id)| Tag::Resource {
         kind,

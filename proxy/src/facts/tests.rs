@@ -19,7 +19,7 @@ fn a_missing_membership_lasts_as_long_as_the_reading_it_was_true_in() {
     let settings = testing::settings(Path::new("/"), &document).cache;
     assert_eq!(settings.negative_ttl, Duration::from_secs(5));
     let coherence = Arc::new(Coherence::new(1 << 10));
-    let kept = Kept::new(&settings, Arc::clone(&coherence), None);
+    let kept = Kept::new(&settings, Arc::clone(&coherence), None, None);
     let history = Arc::new(History {
         system: "1".into(),
         timeline: "1".into(),

@@ -20,6 +20,7 @@ use crate::coherence::Coherence;
 use crate::facts::{Facts, Kept};
 use crate::identity::{AssertionError, Signer};
 use crate::store::{FileStore, PostgresStore, Store};
+use crate::view::View;
 
 pub(super) fn store(
     settings: &Settings,
@@ -84,7 +85,11 @@ pub(super) fn facts(
         }
         Some(_) | None => None,
     };
-    let kept = Arc::new(Kept::new(&settings.cache, coherence, l2));
+    let view = match &settings.store {
+        StoreSettings::Postgres(store) => View::new(&store.database.view).map(Arc::new),
+        StoreSettings::File { .. } => None,
+    };
+    let kept = Arc::new(Kept::new(&settings.cache, coherence, l2, view));
     Ok(Arc::new(Facts::cached(store, kept)))
 }
 

@@ -12,6 +12,7 @@ mod doorbell;
 mod login;
 mod plan;
 mod table;
+mod view;
 
 use std::path::PathBuf;
 
@@ -162,6 +163,7 @@ impl Session {
             say(&format!("applied {migration}"));
         }
         contract::apply(self, settings, say).await?;
+        self.view(settings, say).await?;
         let doorbell = settings.database.doorbell;
         self.note_doorbell(doorbell).await?;
         self.triggers(say).await?;

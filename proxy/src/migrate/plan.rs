@@ -44,6 +44,7 @@ pub(super) async fn up(
             "-- state is not ok: select sidegate.install(relation); for each of sidegate.surplus: select sidegate.remove(relation);",
         );
     }
+    super::view::plan(settings, say);
     session
         .plan_doorbell(settings.database.doorbell, installed, say)
         .await

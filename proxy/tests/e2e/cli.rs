@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::process::{BINARY, config, root};
 
-fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     Command::new(BINARY)
         .args(arguments)
         .current_dir(root())

@@ -37,4 +37,5 @@ mod shipped;
 mod stores;
 mod storms;
 mod streaming;
+mod view;
 mod wire;

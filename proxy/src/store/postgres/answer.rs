@@ -126,17 +126,30 @@ fn membership(row: &Row) -> Result<Option<Arc<MembershipRow>>, Malformed> {
     }))
 }
 
-fn value<'r, T: FromSql<'r>>(row: &'r Row, at: usize, name: &'static str) -> Result<T, Malformed> {
+pub(super) fn value<'r, T: FromSql<'r>>(
+    row: &'r Row,
+    at: usize,
+    name: &'static str,
+) -> Result<T, Malformed> {
     row.try_get(at)
         .map_err(|_not_of_this_type| Malformed::Column(name))
 }
 
-fn text(row: &Row, at: usize, name: &'static str) -> Result<Option<Arc<str>>, Malformed> {
+pub(super) fn text(
+    row: &Row,
+    at: usize,
+    name: &'static str,
+) -> Result<Option<Arc<str>>, Malformed> {
     let text: Option<&str> = value(row, at, name)?;
     Ok(text.map(Arc::from))
 }
 
-fn id(row: &Row, at: usize, id_type: IdType, name: &'static str) -> Result<Option<Id>, Malformed> {
+pub(super) fn id(
+    row: &Row,
+    at: usize,
+    id_type: IdType,
+    name: &'static str,
+) -> Result<Option<Id>, Malformed> {
     let text: Option<&str> = value(row, at, name)?;
     let parse = |text| Id::parse(id_type, text).ok_or(Malformed::Column(name));
     text.map(parse).transpose()

@@ -11,6 +11,7 @@ mod health;
 mod statement;
 mod trouble;
 mod upkeep;
+mod view;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use trouble::{Trouble, ending};
 
 use super::{Answer, Origin, Question, StoreError};
 use crate::database::{Database, DatabaseError, Ending, Purpose};
+pub use view::{Built, Pair};
 
 /// The store.
 #[derive(Debug)]

@@ -12,11 +12,11 @@ use crate::store::StoreError;
 
 /// Why a question has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Trouble {
+pub(crate) struct Trouble {
     /// What the request is told.
     pub(super) error: StoreError,
     /// What the log is told. The server's words may name users and tables, never a password.
-    pub(super) detail: String,
+    pub(crate) detail: String,
     /// Whether to ask once more, on another connection.
     pub(super) again: bool,
     /// Whether the connection may be used for the next question.

@@ -1,0 +1,112 @@
+//! Commands that speak to the database of a deployment that runs.
+
+use std::path::Path;
+
+use sidegate::invalidate::{self, Tags};
+use sidegate::view;
+use sidegate_config::{ProcessEnv, StoreSettings};
+
+use super::{Failure, print};
+
+/// What to do with the materialized view.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum ViewCommand {
+    /// Build it anew.
+    Refresh,
+    /// Say when it was built, and whether it is good.
+    Status,
+    /// List what a subject may do something to: where the view says, as the tables say now. What everybody
+    /// may see is not in it.
+    List {
+        /// The subject's id.
+        subject: String,
+        /// The action.
+        #[arg(long, default_value = "read")]
+        action: String,
+        /// The most resources that are looked at.
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+        limit: u16,
+    },
+}
+
+pub(crate) fn invalidate_facts(config: &Path, tags: &[String], json: bool) -> Result<(), Failure> {
+    let settings = sidegate_config::load(config, &ProcessEnv)?;
+    let tags = Tags::parse(tags, &settings.policy)?;
+    let StoreSettings::Postgres(store) = &settings.store else {
+        return Err(
+            "store: expected `postgres`: an edit of a directory file counts by itself".into(),
+        );
+    };
+    let xid = runtime()?.block_on(invalidate::write_once(store, &tags))?;
+    if json {
+        print(&serde_json::json!({ "tags": tags, "xid": xid }).to_string())?;
+    } else {
+        for tag in tags.as_slice() {
+            print(tag)?;
+        }
+        print("written to the change log: every instance asks anew within a second")?;
+    }
+    Ok(())
+}
+
+pub(crate) fn look_at_view(config: &Path, json: bool, command: ViewCommand) -> Result<(), Failure> {
+    let settings = sidegate_config::load(config, &ProcessEnv)?;
+    let runtime = runtime()?;
+    match command {
+        ViewCommand::Refresh => {
+            let pairs = runtime.block_on(view::build(&settings))?;
+            if json {
+                print(&serde_json::json!({ "pairs": pairs }).to_string())?;
+            } else if let Some(pairs) = pairs {
+                print(&format!("built: {pairs} pairs"))?;
+            } else {
+                print("somebody else is building it")?;
+            }
+        }
+        ViewCommand::Status => {
+            let status = runtime.block_on(view::status(settings))?;
+            if json {
+                print(&serde_json::to_string(&status)?)?;
+                return Ok(());
+            }
+            let (Some(at), Some(took), Some(pairs)) =
+                (&status.built_at, status.took_millis, status.pairs)
+            else {
+                return Ok(print("it was not built yet")?);
+            };
+            let good = if status.is_good {
+                "good: what has not changed since may be answered from it"
+            } else {
+                "not good: it was built for other triggers, views, another policy or life of the database"
+            };
+            print(&format!(
+                "built at {at} in {took} ms: {pairs} pairs\n{good}"
+            ))?;
+        }
+        ViewCommand::List {
+            subject,
+            action,
+            limit,
+        } => {
+            let limit = usize::from(limit);
+            let found = runtime.block_on(view::list(settings, &subject, &action, limit))?;
+            if json {
+                print(&serde_json::to_string(&found)?)?;
+                return Ok(());
+            }
+            for resource in found {
+                print(&format!(
+                    "{} {} ({})",
+                    resource.kind, resource.id, resource.reason
+                ))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
