@@ -64,6 +64,8 @@ pub enum ProcessError {
 pub(crate) struct Setup {
     pub(crate) upstream: SocketAddr,
     pub(crate) redis: Option<String>,
+    /// Whether there is a materialized view, which is asked before the tables and built when it is said.
+    pub(crate) view: bool,
     /// For questions of requests.
     pub(crate) url: String,
     /// For the change feed.
@@ -183,11 +185,22 @@ fn spawn(
 
 /// Installs Sidegate's part of the database.
 pub(crate) async fn migrate(binary: &Path, setup: &Setup) -> Result<(), ProcessError> {
+    command(binary, setup, &["migrate"]).await
+}
+
+/// Runs a command of Sidegate to its end.
+pub(crate) async fn command(
+    binary: &Path,
+    setup: &Setup,
+    arguments: &[&str],
+) -> Result<(), ProcessError> {
     let folder = folder(setup)?;
     let mut command = Command::new(binary);
+    let (name, further) = arguments.split_first().unwrap_or((&"check", &[]));
     command
-        .args(["migrate", "--config"])
-        .arg(folder.path().join(CONFIG));
+        .args([name, "--config"])
+        .arg(folder.path().join(CONFIG))
+        .args(further);
     let path = binary.to_owned();
     let output = tokio::task::spawn_blocking(move || command.output()).await?;
     let output = output.map_err(|source| ProcessError::Binary { path, source })?;
@@ -248,9 +261,11 @@ fn configuration(setup: &Setup) -> String {
 "#
         )
     });
+    let refresh = if setup.view { "manual" } else { "off" };
     let Setup {
         upstream,
         redis: _,
+        view,
         url,
         feed_url,
         owner_url,
@@ -274,6 +289,7 @@ database:
   max_overflow: 24
   instances: 2
   query_timeout: {patience}s
+  view: {{ refresh: {refresh}, route: {view} }}
 {redis}policy:
   roles: {{ owner: [read, write], editor: [write], viewer: [read] }}
   visibility_roles: {{ public: viewer }}

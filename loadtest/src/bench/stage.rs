@@ -42,6 +42,7 @@ impl Stage {
         let setup = Setup {
             upstream: application.address(),
             redis: None,
+            view: false,
             url: login.clone(),
             feed_url: login,
             owner_url: url,

@@ -56,6 +56,8 @@ pub enum Fault {
     Restarted,
     /// Postgres is restored from a backup, which begins a new timeline.
     Restored,
+    /// The materialized view, which is asked before the tables, is an hour old.
+    StaleView,
 }
 
 /// A rule of the protocol that can be switched off in a binary made for it.
@@ -79,6 +81,8 @@ pub enum Guard {
     Namespace,
     /// A value that nobody of us has written is not used.
     Mac,
+    /// R2: nor is what the view says, where it has changed since.
+    View,
 }
 
 /// Not the name of a case.
@@ -88,7 +92,7 @@ pub struct NoSuchCase(String);
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::OutOfOrder,
         Self::LongTransaction,
         Self::Rollbacks,
@@ -111,6 +115,7 @@ impl Fault {
         Self::RedisFull,
         Self::Restarted,
         Self::Restored,
+        Self::StaleView,
     ];
 
     /// Its name.
@@ -139,6 +144,7 @@ impl Fault {
             Self::RedisFull => "redis-full",
             Self::Restarted => "restarted",
             Self::Restored => "restored",
+            Self::StaleView => "stale-view",
         }
     }
 
@@ -167,14 +173,15 @@ impl Fault {
             | Self::RedisPaused
             | Self::RedisFull
             | Self::Restarted
-            | Self::Restored => Style::Plain,
+            | Self::Restored
+            | Self::StaleView => Style::Plain,
         }
     }
 }
 
 impl Guard {
     /// Every guard.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Lease,
         Self::Use,
         Self::Cursor,
@@ -184,6 +191,7 @@ impl Guard {
         Self::Load,
         Self::Namespace,
         Self::Mac,
+        Self::View,
     ];
 
     /// Its name, which is also what the binary is told.
@@ -199,6 +207,7 @@ impl Guard {
             Self::Load => "load",
             Self::Namespace => "namespace",
             Self::Mac => "mac",
+            Self::View => "view",
         }
     }
 
@@ -214,6 +223,7 @@ impl Guard {
             Self::Admission | Self::Mac => Fault::RedisHostile,
             Self::Load => Fault::Restarted,
             Self::Namespace => Fault::Restored,
+            Self::View => Fault::StaleView,
         }
     }
 }

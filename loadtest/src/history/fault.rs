@@ -24,90 +24,90 @@ impl Stage {
     pub(super) async fn round(&self, fault: Fault) -> Result<(), HistoryError> {
         match fault {
             // These are how the writers commit, and how the instances are set up.
-            Fault::OutOfOrder | Fault::Rollbacks | Fault::OneSlot | Fault::ReplicaRole => {
-                pause(500).await;
-                Ok(())
-            }
-            Fault::LongTransaction => self.long_transaction().await,
+            Fault::OutOfOrder | Fault::Rollbacks | Fault::OneSlot | Fault::ReplicaRole => {}
+            Fault::LongTransaction => self.long_transaction().await?,
             Fault::Restart => {
                 self.server(Cluster::restart).await?;
-                pause(1_500).await;
-                Ok(())
-            }
-            Fault::BlackHole => {
-                self.feed.set(Mode::Silent);
-                pause(3_000).await;
-                self.feed.set(Mode::Forward);
-                pause(800).await;
-                Ok(())
-            }
-            Fault::Stopped => self.stopped().await,
-            Fault::LateFill => {
-                self.requests.set(Mode::Late(Duration::from_millis(300)));
-                pause(900).await;
-                self.requests.set(Mode::Forward);
-                pause(300).await;
-                Ok(())
-            }
-            Fault::Triggers => self.triggers().await,
-            Fault::Truncate => self.truncate().await,
-            Fault::KillAll => {
-                self.keep_commits_in_memory().await?;
-                pause(1_500).await;
-                self.server(crash_and_resume).await?;
-                pause(1_500).await;
-                Ok(())
-            }
-            Fault::KillOne => self.kill_one().await,
-            Fault::RedisFlush => {
-                self.shared.flush().await?;
-                pause(300).await;
-                Ok(())
-            }
-            Fault::RedisRestore => {
-                self.shared.restore(Duration::from_millis(1_200)).await?;
                 pause(1_000).await;
-                Ok(())
             }
-            Fault::RedisFailover => {
-                self.shared.fail_over(Duration::from_millis(1_200)).await?;
-                pause(1_000).await;
-                Ok(())
-            }
-            Fault::RedisHostile => self.shared.attack(Duration::from_millis(1_500)).await,
-            Fault::RedisPaused => {
-                self.shared.pause(Duration::from_secs(5)).await?;
-                pause(1_000).await;
-                Ok(())
-            }
+            Fault::BlackHole => self.black_hole().await,
+            Fault::Stopped => self.stopped().await?,
+            Fault::LateFill => self.late_fill().await,
+            Fault::Triggers => self.triggers().await?,
+            Fault::Truncate => self.truncate().await?,
+            Fault::KillAll => self.kill_all().await?,
+            Fault::KillOne => self.kill_one().await?,
+            Fault::OldFill => self.old_fill().await?,
+            Fault::RedisFlush => self.shared.flush().await?,
+            Fault::RedisRestore => self.shared.restore(A_WHILE).await?,
+            Fault::RedisFailover => self.shared.fail_over(A_WHILE).await?,
+            Fault::RedisHostile => self.shared.attack(A_WHILE).await?,
+            Fault::RedisPaused => self.shared.pause(Duration::from_secs(5)).await?,
             Fault::RedisFull => {
                 self.shared.full(true).await?;
                 pause(1_500).await;
                 self.shared.full(false).await?;
-                pause(300).await;
-                Ok(())
             }
-            Fault::Restarted => self.restarted().await,
+            Fault::Restarted => self.restarted().await?,
             Fault::Restored => {
                 self.server(Cluster::back_up).await?;
                 pause(1_200).await;
                 self.server(Cluster::restore).await?;
-                pause(1_500).await;
-                Ok(())
+                pause(1_000).await;
             }
-            Fault::OldFill => {
-                self.keep_commits_in_memory().await?;
-                pause(1_200).await;
-                self.requests.set(Mode::Hold);
-                pause(250).await;
-                self.server(crash_and_resume).await?;
-                // The feed has found the new history before the old answers arrive.
-                pause(800).await;
-                self.requests.set(Mode::Forward);
-                pause(1_500).await;
-                Ok(())
-            }
+            Fault::StaleView => self.stale_view().await?,
         }
+        pause(500).await;
+        Ok(())
+    }
+
+    async fn black_hole(&self) {
+        self.feed.set(Mode::Silent);
+        pause(3_000).await;
+        self.feed.set(Mode::Forward);
+        pause(300).await;
+    }
+
+    async fn late_fill(&self) {
+        self.requests.set(Mode::Late(Duration::from_millis(300)));
+        pause(900).await;
+        self.requests.set(Mode::Forward);
+    }
+
+    async fn kill_all(&self) -> Result<(), HistoryError> {
+        self.keep_commits_in_memory().await?;
+        pause(1_500).await;
+        self.server(crash_and_resume).await?;
+        pause(1_000).await;
+        Ok(())
+    }
+
+    async fn old_fill(&self) -> Result<(), HistoryError> {
+        self.keep_commits_in_memory().await?;
+        pause(1_200).await;
+        self.requests.set(Mode::Hold);
+        pause(250).await;
+        self.server(crash_and_resume).await?;
+        // The feed has found the new history before the old answers arrive.
+        pause(800).await;
+        self.requests.set(Mode::Forward);
+        pause(1_000).await;
+        Ok(())
+    }
+
+    /// The view was built at the begin, which is made an hour ago: the log is cleaned of what has changed
+    /// since, and an instance that starts knows of none of it.
+    async fn stale_view(&self) -> Result<(), HistoryError> {
+        let session = self.session().await?;
+        pause(1_000).await;
+        session.run(AN_HOUR_LATER).await?;
+        let first = self.instances.first().ok_or(NO_PROCESS)?;
+        if let Instance::Sidegate(sidegate) = &mut *first.lock().await {
+            sidegate.restart(Duration::from_millis(300)).await?;
+        }
+        self.shared.flush().await?;
+        pause(700).await;
+        Ok(())
     }
 
     async fn long_transaction(&self) -> Result<(), HistoryError> {
@@ -290,6 +290,15 @@ fn number(text: &str) -> std::io::Result<u32> {
 async fn pause(milliseconds: u64) {
     sleep(Duration::from_millis(milliseconds)).await;
 }
+
+/// As long as a fault of Redis lasts that has no length of its own.
+const A_WHILE: Duration = Duration::from_millis(1_200);
+
+/// For the log's clean-up and for the view.
+const AN_HOUR_LATER: &str = "\
+update sidegate.horizon set noted_at = noted_at - interval '61 minutes'; \
+update sidegate.mv_meta set refreshed_at = refreshed_at - interval '61 minutes'; \
+select sidegate.clean('1 hour', 5000)";
 
 const NO_PROCESS: HistoryError = HistoryError::Silent("only a process can be stopped");
 

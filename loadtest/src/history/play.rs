@@ -27,7 +27,8 @@ pub(super) async fn play(
     let size = scale.size();
     let late = matches!(fault, Fault::LateFill | Fault::OldFill);
     let patience = if late { LONG_PATIENCE } else { PATIENCE };
-    let (stage, probes) = Stage::set(actor, size.scenes, patience).await?;
+    let (stage, probes) =
+        Stage::set(actor, size.scenes, patience, fault == Fault::StaleView).await?;
     let mut asking = JoinSet::new();
     for (number, front) in stage.fronts.iter().enumerate() {
         for reader in 0..size.readers {

@@ -137,11 +137,14 @@ impl Shared {
     }
 }
 
+/// A name and what is under it.
+type Pair = (Vec<u8>, Vec<u8>);
+
 /// All values by their names. What is new is noted.
 fn values(
     server: &Redis,
     old: &mut HashMap<Vec<u8>, Vec<u8>>,
-) -> Result<Vec<(Vec<u8>, Vec<u8>)>, RedisServerError> {
+) -> Result<Vec<Pair>, RedisServerError> {
     let mut connection = server.connection()?;
     let names: Vec<Vec<u8>> = cmd("KEYS").arg("sidegate:*").query(&mut connection)?;
     if names.is_empty() {

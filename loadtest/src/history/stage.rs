@@ -23,7 +23,7 @@ use super::shared::Shared;
 use super::world::World;
 use crate::app::SCHEMA;
 use crate::postgres::Cluster;
-use crate::process::{Setup, Sidegate, migrate, tokens};
+use crate::process::{Setup, Sidegate, command, migrate, tokens};
 use crate::server::{Server, Stub};
 
 /// What answers in a case.
@@ -65,12 +65,14 @@ pub(super) enum Instance {
 }
 
 impl Stage {
-    /// With so many scenes; `patience` is for one question to the database, in seconds. The probes
+    /// With so many scenes; `patience` is for one question to the database, in seconds; `view` asks for the
+    /// materialized view, which is then built once. The probes
     /// come from what is written.
     pub(super) async fn set(
         actor: &Actor,
         scenes: usize,
         patience: u32,
+        view: bool,
     ) -> Result<(Self, UnboundedReceiver<Probe>), HistoryError> {
         let cluster = Arc::new(tokio::task::spawn_blocking(Cluster::start).await??);
         let (url, world) = (cluster.url("app"), World::new(scenes));
@@ -89,6 +91,7 @@ impl Stage {
         let setup = Setup {
             upstream: application.address(),
             redis: Some(shared.url()),
+            view,
             url: by(&requests),
             feed_url: by(&feed),
             owner_url: url.clone(),
@@ -159,6 +162,10 @@ async fn cast(
             migrate(path, setup).await?;
             let start = || Sidegate::start(path, setup, environment);
             let (one, other) = tokio::try_join!(start(), start())?;
+            if setup.view {
+                // Once, and by nobody any more.
+                command(path, setup, &["view", "refresh"]).await?;
+            }
             instances.extend([one, other].map(Instance::Sidegate));
         }
         Actor::Stub(keep) => {

@@ -191,10 +191,9 @@ fn database_note(store: &PostgresStore) -> Option<&'static str> {
 /// What is wrong with what instances share. None of it is a reason to send the traffic elsewhere.
 fn sharing_note(facts: &Facts) -> Option<&'static str> {
     let kept = facts.kept()?;
-    if !kept.l2()?.is_closed() {
-        Some(
-            "Redis does not answer: it is left alone for a while, and memory and the database serve",
-        )
+    let l2 = kept.l2()?;
+    if !l2.is_closed() || l2.connected() == 0 {
+        Some("Redis does not answer: memory and the database serve")
     } else if kept.coherence().read().is_some() && kept.coherence().shared().is_none() {
         Some("the change log is being read: what is in Redis is not used yet")
     } else {

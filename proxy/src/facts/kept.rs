@@ -135,11 +135,11 @@ impl Kept {
     }
 
     /// Whether it is worth a moment's wait: what instances share does not count yet, because the change
-    /// log is not known, and it has not been for long (DESIGN §5, R3).
+    /// log is not known or Redis is not connected to, and it has not been for long (DESIGN §5, R3).
     #[must_use]
     pub fn is_starting(&self) -> bool {
-        self.l2.is_some()
-            && self.coherence.shared().is_none()
+        let l2 = self.l2.as_ref();
+        l2.is_some_and(|l2| self.coherence.shared().is_none() || l2.connected() == 0)
             && BootTime::now().since(self.made) < START_PATIENCE
     }
 

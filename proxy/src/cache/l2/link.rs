@@ -158,6 +158,11 @@ impl Link {
         done.await.map_err(|error| trouble(&error))
     }
 
+    /// Whether there is one that is open.
+    pub(super) fn is_connected(&self) -> bool {
+        self.client().is_connected()
+    }
+
     /// Connections that are open.
     pub(super) fn connected(&self) -> usize {
         let clients = self.pool.clients().iter();

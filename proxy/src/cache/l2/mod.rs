@@ -215,7 +215,9 @@ impl L2 {
         if !self.is_closed() {
             return Err(Lookup::Skipped);
         }
-        let link = self.link.load_full().ok_or(Lookup::Skipped)?;
+        // Without a connection nothing is lost by asking for none, and it says nothing new about Redis.
+        let link = self.link.load_full().filter(|link| link.is_connected());
+        let link = link.ok_or(Lookup::Skipped)?;
         let asked = timeout(self.settings.total_timeout, link.get(key.as_bytes())).await;
         let value = match asked {
             Ok(Ok(value)) => {

@@ -21,7 +21,7 @@ pub enum Lookup {
     Malformed,
     /// Redis did not answer in time, or not at all.
     Away,
-    /// Redis was not asked, because it has not answered before.
+    /// Redis was not asked, because it has not answered before, or there is no connection.
     Skipped,
 }
 

@@ -72,12 +72,8 @@ impl Scene {
         let store = PostgresStore::new(&wanted.database, Arc::clone(&policy), &types, None);
         let store = Arc::new(Store::Postgres(Box::new(store.unwrap())));
         let coherence = Arc::new(Coherence::new(settings.coherence.slots));
-        let kept = Arc::new(Kept::new(
-            &settings.cache,
-            Arc::clone(&coherence),
-            None,
-            None,
-        ));
+        let kept = Kept::new(&settings.cache, Arc::clone(&coherence), None, None);
+        let kept = Arc::new(kept);
         let feed = FeedSettings {
             expectations: Expectations::new(&settings.policy, &wanted, Clock::System),
             store: wanted,

@@ -127,7 +127,11 @@ impl PostgresStore {
         let settings = self.database.settings();
         let budget = match purpose {
             Purpose::Authorization => settings.query_timeout,
-            _ => settings.statement_timeout,
+            Purpose::Authentication
+            | Purpose::ServiceKeys
+            | Purpose::WarmUp
+            | Purpose::ChangeFeed
+            | Purpose::Maintenance => settings.statement_timeout,
         };
         let asked = async {
             let lease = self.database.acquire(purpose).await?;
