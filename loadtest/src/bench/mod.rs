@@ -9,6 +9,7 @@
 mod row;
 mod stage;
 mod tiers;
+mod view;
 
 use std::fmt;
 use std::io;
@@ -102,6 +103,7 @@ pub async fn bench(bench: &Bench, mut show: impl FnMut(&Line)) -> Result<Vec<Lin
             Row::L2 => tiers::shared(bench).await?,
             Row::L3 => tiers::store(bench).await?,
             Row::RedisDown => tiers::redis_down(bench).await?,
+            Row::View => view::cost(bench).await?,
         };
         show(&line);
         lines.push(line);
