@@ -3,9 +3,10 @@
 //! Promises: it is ready when [`Sidegate::start`] returns, and gone when it is dropped; a token is good for
 //! an hour. Does not: know what is in the binary.
 
+mod setup;
+
 use std::fs::{self, File};
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,12 +14,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use thiserror::Error;
+use setup::{ANYWHERE, AUDIENCE, ISSUER, SECRET, configuration};
+
+pub(crate) use setup::Setup;
 
 /// A process; killed when it is dropped.
 #[derive(Debug)]
@@ -57,23 +61,6 @@ pub enum ProcessError {
     /// A task of ours.
     #[error("a task failed")]
     Task(#[from] tokio::task::JoinError),
-}
-
-/// What a configuration is made from.
-#[derive(Debug, Clone)]
-pub(crate) struct Setup {
-    pub(crate) upstream: SocketAddr,
-    pub(crate) redis: Option<String>,
-    /// Whether there is a materialized view, which is asked before the tables and built when it is said.
-    pub(crate) view: bool,
-    /// For questions of requests.
-    pub(crate) url: String,
-    /// For the change feed.
-    pub(crate) feed_url: String,
-    /// Straight to the server, as the owner of the tables.
-    pub(crate) owner_url: String,
-    /// How long one question to the database may take, in seconds.
-    pub(crate) patience: u32,
 }
 
 impl Sidegate {
@@ -248,58 +235,6 @@ fn folder(setup: &Setup) -> io::Result<TempDir> {
     Ok(folder)
 }
 
-/// Small pools and short memory, everything else as it is shipped.
-fn configuration(setup: &Setup) -> String {
-    let redis = setup.redis.as_ref().map_or_else(String::new, |url| {
-        format!(
-            r#"redis:
-  url: {url}
-  mac_keys: ["{SECRET}"]
-  command_timeout: 200ms
-  total_timeout: 250ms
-  breaker: {{ open: 300ms }}
-"#
-        )
-    });
-    let refresh = if setup.view { "manual" } else { "off" };
-    let Setup {
-        upstream,
-        redis: _,
-        view,
-        url,
-        feed_url,
-        owner_url,
-        patience,
-    } = setup;
-    format!(
-        r#"
-listen: "{ANYWHERE}"
-admin: {{ listen: "{ANYWHERE}" }}
-limits: {{ decision_timeout: {patience}s }}
-server: {{ threads: 2, shutdown_grace: 0s }}
-upstream: {{ url: "http://{upstream}" }}
-issuers:
-  - {{ issuer: "{ISSUER}", audiences: [{AUDIENCE}], algorithms: [HS256], keys: [{{ secret: "{SECRET}" }}] }}
-store: {{ postgres: {{}} }}
-database:
-  url: {url}
-  feed_url: {feed_url}
-  migrate_url: {owner_url}
-  pool_size: 24
-  max_overflow: 24
-  instances: 2
-  query_timeout: {patience}s
-  view: {{ refresh: {refresh}, route: {view} }}
-{redis}policy:
-  roles: {{ owner: [read, write], editor: [write], viewer: [read] }}
-  visibility_roles: {{ public: viewer }}
-  kinds: {{ generation: {{ id: uuid }} }}
-routes:
-  - {{ methods: [GET], path: "/g/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}
-"#
-    )
-}
-
 /// Where proxy and admin listen, once the log says it.
 fn listening(log: &str) -> Option<(String, String)> {
     let entries = log
@@ -337,19 +272,11 @@ fn tail(log: &Path) -> String {
 /// Where it listens is wanted, and not a line for each refusal.
 const LOG_LEVELS: &str = "info,sidegate::gateway=warn";
 
-/// Of the tokens; of no use outside of a run.
-const SECRET: &str = "a secret of runs, of no use elsewhere";
-const ISSUER: &str = "https://history.invalid/";
-const AUDIENCE: &str = "history";
-
 /// Seconds; longer than any case.
 const LIFETIME: u64 = 3600;
 
 const CONFIG: &str = "sidegate.yaml";
 const LOG: &str = "log";
-
-/// A free port.
-const ANYWHERE: &str = "127.0.0.1:0";
 
 const LOOK: Duration = Duration::from_millis(20);
 

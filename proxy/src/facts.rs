@@ -8,6 +8,7 @@
 //!
 //! Does not: decide.
 
+mod asked;
 mod kept;
 mod view;
 
@@ -19,7 +20,8 @@ use futures_util::future::BoxFuture;
 use crate::cache::{FlightKey, Terms};
 use crate::coherence::{BOUND, BootTime};
 use crate::store::{Answer, Question, Store, StoreError};
-use kept::{Asked, Looked, Tier};
+use asked::Asked;
+use kept::{Looked, Tier};
 
 pub use kept::{Answered, Kept};
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 use super::stage::{Stage, wait};
 use super::{Bench, BenchError, Line, Row};
 use crate::Report;
@@ -47,10 +49,13 @@ pub(super) async fn redis_down(bench: &Bench) -> Result<Line, BenchError> {
             with = stage.hot(&sidegate, SPAN).await?;
         }
         redis.kill()?;
+        // A few requests may have waited their time by now; then it costs nothing.
+        sleep(SETTLE).await;
         let without = stage.hot(&sidegate, SPAN).await?;
         redis.resume()?;
         wait(&sidegate, "sidegate_l2_connections", 1).await?;
         wait(&sidegate, "sidegate_l2_open", 1).await?;
+        sleep(SETTLE).await;
         if round % 2 == 1 {
             with = stage.hot(&sidegate, SPAN).await?;
         }
@@ -123,4 +128,5 @@ const fn questions(bench: &Bench) -> usize {
 
 /// A second: far from what saturates anything.
 const RATE: u32 = 500;
+const SETTLE: Duration = Duration::from_millis(300);
 const SPAN: Duration = Duration::from_millis(500);

@@ -24,6 +24,7 @@ mod boot_time;
 mod doorbell;
 mod edits;
 mod effect;
+mod examination;
 mod feed;
 mod fresh;
 mod gate;

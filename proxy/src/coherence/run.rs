@@ -23,13 +23,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::doorbell::listen;
 use super::effect::carry_out;
+use super::examination::look;
 use super::feed::{Asked, Decision, Feed};
 use super::fresh::SPACING;
 use super::link::{Link, Links};
 use super::load::{Loaded, Loader, Turn};
 use super::{BOUND, BootTime, Coherence, PolicyDigest};
-use crate::database::{Notice, connect};
-use crate::doctor::{Expectations, Severity, examine};
+use crate::database::Notice;
+use crate::doctor::Expectations;
 
 /// When a poll is given up on (B/4): two of them and the pause between fit into the bound.
 const GIVE_UP: Duration = Duration::from_millis(250);
@@ -39,8 +40,6 @@ const EXAMINE: Duration = Duration::from_secs(30);
 /// How soon again, after findings, and when it could not look.
 const EXAMINE_AGAIN: Duration = Duration::from_secs(5);
 const EXAMINE_RETRY: Duration = Duration::from_secs(1);
-/// How long one look may take.
-const EXAMINATION: Duration = Duration::from_secs(25);
 /// The pause before a thread that panicked goes on.
 const AFTER_PANIC: Duration = Duration::from_secs(1);
 
@@ -330,24 +329,4 @@ impl<'c> Driver<'c> {
         let percent = u32::try_from(self.noise % 201).unwrap_or_default();
         self.settings.interval - tenth + tenth * percent / 100
     }
-}
-
-/// Asks the doctor, over a connection of its own and of the login whose rights count.
-async fn look(settings: FeedSettings) -> Result<Vec<String>, String> {
-    let examined = async {
-        let database = &settings.store.database;
-        let (client, _connection) = connect(&database.url, database)
-            .await
-            .map_err(|error| error.to_string())?;
-        let examination = examine(&client, &settings.expectations).await;
-        examination.map_err(|error| error.to_string())
-    };
-    let examination = timeout(EXAMINATION, Box::pin(examined))
-        .await
-        .map_err(|_elapsed| "the examination takes too long".to_owned())??;
-    let against = examination.findings.into_iter();
-    Ok(against
-        .filter(|finding| finding.severity >= Severity::Uncached)
-        .map(|finding| format!("{}: {}", finding.check.name(), finding.what))
-        .collect())
 }

@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use sidegate_config::CacheSettings;
-use sidegate_policy::{Id, team_of};
 
 use super::JOIN_WITHIN;
+use super::asked::{Asked, tags};
 use crate::cache::{FlightKey, Flights, L1, L2, Missed, Terms};
-use crate::coherence::{BOUND, BootTime, Coherence, Reading, Source, Tag};
+use crate::coherence::{BOUND, BootTime, Coherence, Reading, Source};
 use crate::store::{Answer, Origin, Question, Store, StoreError};
 use crate::view::View;
 
@@ -68,13 +68,6 @@ pub(super) enum Tier {
     Store,
     /// From memory, because the store could not be asked.
     Stale,
-}
-
-/// A question in words of its own.
-#[derive(Debug)]
-pub(super) struct Asked {
-    subject: Id,
-    resource: Option<(Box<str>, Id)>,
 }
 
 /// What memory has.
@@ -318,45 +311,4 @@ impl Kept {
         }
         Ok(answer)
     }
-}
-
-impl Asked {
-    pub(super) fn from(question: &Question<'_>) -> Self {
-        let resource = question.resource;
-        Self {
-            subject: question.subject.clone(),
-            resource: resource.map(|(kind, id)| (kind.into(), id.clone())),
-        }
-    }
-
-    pub(super) fn question(&self) -> Question<'_> {
-        let resource = self.resource.as_ref();
-        Question {
-            subject: &self.subject,
-            resource: resource.map(|(kind, id)| (&**kind, id)),
-        }
-    }
-}
-
-/// Of every row that an answer is made of, those that are missing included.
-pub(super) fn tags<'a>(
-    question: &Question<'a>,
-    answer: &'a Answer,
-) -> impl Iterator<Item = Tag<'a>> {
-    let user = question.subject.as_str();
-    let resource = question.resource.map(|(kind, id)| Tag::Resource {
-        kind,
-        id: id.as_str(),
-    });
-    let row = answer.resource.as_deref();
-    let project = row.and_then(|row| row.project.as_ref());
-    let team = row.and_then(|row| team_of(row, answer.project.as_deref()));
-    let member = team.map(|team| Tag::Member {
-        team: team.as_str(),
-        user,
-    });
-    let project = project.map(|id| Tag::Project(id.as_str()));
-    [Some(Tag::User(user)), resource, project, member]
-        .into_iter()
-        .flatten()
 }

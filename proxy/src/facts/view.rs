@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::Kept;
-use super::kept::tags;
+use super::asked::tags;
 use crate::coherence::{BootTime, Shared, Source, Tag};
 use crate::store::{Answer, PostgresStore, Question};
 use crate::view::View;

@@ -28,7 +28,7 @@ const WRITE: Duration = Duration::from_secs(1);
 /// A connection on which a command has waited for so long is given up.
 const UNRESPONSIVE: Duration = Duration::from_secs(1);
 /// Between two tries to connect, in milliseconds: the least, the most, and what the pause grows by.
-const RECONNECT: (u32, u32, u32) = (20, 1000, 2);
+const RECONNECT: (u32, u32, u32) = (50, 1000, 2);
 
 /// How connections are made.
 #[derive(Debug, Clone)]

@@ -1,0 +1,80 @@
+//! What an instance is started with.
+
+use std::net::SocketAddr;
+
+/// What a configuration is made from.
+#[derive(Debug, Clone)]
+pub(crate) struct Setup {
+    pub(crate) upstream: SocketAddr,
+    pub(crate) redis: Option<String>,
+    /// Whether there is a materialized view, which is asked before the tables and built when it is said.
+    pub(crate) view: bool,
+    /// For questions of requests.
+    pub(crate) url: String,
+    /// For the change feed.
+    pub(crate) feed_url: String,
+    /// Straight to the server, as the owner of the tables.
+    pub(crate) owner_url: String,
+    /// How long one question to the database may take, in seconds.
+    pub(crate) patience: u32,
+}
+
+/// Small pools and short memory, everything else as it is shipped.
+pub(super) fn configuration(setup: &Setup) -> String {
+    let redis = setup.redis.as_ref().map_or_else(String::new, |url| {
+        format!(
+            r#"redis:
+  url: {url}
+  mac_keys: ["{SECRET}"]
+  command_timeout: 200ms
+  total_timeout: 250ms
+  breaker: {{ open: 300ms }}
+"#
+        )
+    });
+    let refresh = if setup.view { "manual" } else { "off" };
+    let Setup {
+        upstream,
+        redis: _,
+        view,
+        url,
+        feed_url,
+        owner_url,
+        patience,
+    } = setup;
+    format!(
+        r#"
+listen: "{ANYWHERE}"
+admin: {{ listen: "{ANYWHERE}" }}
+limits: {{ decision_timeout: {patience}s }}
+server: {{ threads: 2, shutdown_grace: 0s }}
+upstream: {{ url: "http://{upstream}" }}
+issuers:
+  - {{ issuer: "{ISSUER}", audiences: [{AUDIENCE}], algorithms: [HS256], keys: [{{ secret: "{SECRET}" }}] }}
+store: {{ postgres: {{}} }}
+database:
+  url: {url}
+  feed_url: {feed_url}
+  migrate_url: {owner_url}
+  pool_size: 24
+  max_overflow: 24
+  instances: 2
+  query_timeout: {patience}s
+  view: {{ refresh: {refresh}, route: {view} }}
+{redis}policy:
+  roles: {{ owner: [read, write], editor: [write], viewer: [read] }}
+  visibility_roles: {{ public: viewer }}
+  kinds: {{ generation: {{ id: uuid }} }}
+routes:
+  - {{ methods: [GET], path: "/g/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}
+"#
+    )
+}
+
+/// Of the tokens; of no use outside of a run.
+pub(super) const SECRET: &str = "a secret of runs, of no use elsewhere";
+pub(super) const ISSUER: &str = "https://history.invalid/";
+pub(super) const AUDIENCE: &str = "history";
+
+/// A free port.
+pub(super) const ANYWHERE: &str = "127.0.0.1:0";
