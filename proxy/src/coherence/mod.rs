@@ -259,10 +259,18 @@ impl Coherence {
         }
     }
 
-    /// The feed follows this life of the database. What others have read of another one does not count.
+    /// The feed follows this life of the database. What others have read of another one does not count, and
+    /// nor do its transactions, whose numbers may be higher than any of this one for a long time.
     fn follow(&self, history: Arc<History>) {
         self.shared.store(None);
-        self.history.store(Some(history));
+        let former = self.history.swap(Some(Arc::clone(&history)));
+        if former.is_none_or(|former| *former != *history) {
+            // Whoever sees a slot that has forgotten sees that nothing is shared: `admit_shared` looks at the
+            // conditions again after the slots, behind a fence of its own.
+            fence(Ordering::SeqCst);
+            self.slots.forget_transactions();
+            self.changed.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Values of others count from now on, if they are of this namespace.

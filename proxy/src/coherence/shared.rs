@@ -12,7 +12,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{Ordering, fence};
 
 use aws_lc_rs::digest::{Context, SHA256};
 
@@ -144,8 +144,7 @@ impl Coherence {
     ) -> Result<(Reading<'_>, Version), Outdated> {
         let reading = self.read().ok_or(Outdated::Closed)?;
         // After the reading: a new life is followed before anything of it is published.
-        let now = self.shared.load();
-        if !now.as_ref().is_some_and(|now| Arc::ptr_eq(now, shared)) {
+        if !self.is_shared_by(shared) {
             return Err(Outdated::Closed);
         }
         let mut counts = xmin >= shared.floor;
@@ -163,6 +162,11 @@ impl Coherence {
         if !counts {
             return Err(Outdated::Changed);
         }
+        // And after the slots: a new life makes them forget, once nothing is shared (`follow`).
+        fence(Ordering::SeqCst);
+        if !self.is_shared_by(shared) {
+            return Err(Outdated::Closed);
+        }
         // Last, as for a decision (R1).
         if !reading.is_live(BootTime::now()) {
             return Err(Outdated::Closed);
@@ -170,5 +174,10 @@ impl Coherence {
         let read = self.started.load(Ordering::SeqCst);
         let fill = self.fills.fetch_add(1, Ordering::Relaxed);
         Ok((reading, Version::new(reading.applied(), read, fill)))
+    }
+
+    fn is_shared_by(&self, shared: &Arc<Shared>) -> bool {
+        let now = self.shared.load();
+        now.as_ref().is_some_and(|now| Arc::ptr_eq(now, shared))
     }
 }

@@ -99,6 +99,14 @@ impl Slots {
         self.all.touch(xid, poll);
     }
 
+    /// Forgets all transactions, because their numbers mean nothing any more. Polls stay. Nothing may be
+    /// admitted by them meanwhile: see `Coherence::follow`.
+    pub(super) fn forget_transactions(&self) {
+        for cell in self.cells.iter().chain([&self.all]) {
+            cell.xid.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// The last poll that told of a change that this slot is about.
     pub(super) fn poll(&self, slot: Slot) -> u64 {
         let own = self.cell(slot).map_or(u64::MAX, Cell::poll);
@@ -146,6 +154,8 @@ mod tests {
         slots.touch("user:alice", 8, 0);
         assert_eq!(slots.xid(alice), 9, "nor an older transaction");
         assert!(bob == alice || slots.xid(bob) == 1);
+        slots.forget_transactions();
+        assert_eq!((slots.xid(alice), slots.poll(alice)), (0, POLL + 1));
     }
 
     #[test]

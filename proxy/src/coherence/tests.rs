@@ -2,6 +2,7 @@
 
 mod model;
 mod server;
+mod shared;
 
 use std::time::Duration;
 
