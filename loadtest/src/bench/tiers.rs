@@ -54,7 +54,7 @@ pub(super) async fn redis_down(bench: &Bench) -> Result<Line, BenchError> {
         let without = stage.hot(&sidegate, SPAN).await?;
         redis.resume()?;
         wait(&sidegate, "sidegate_l2_connections", 1).await?;
-        wait(&sidegate, "sidegate_l2_open", 1).await?;
+        wait(&sidegate, "sidegate_l2_in_use", 1).await?;
         sleep(SETTLE).await;
         if round % 2 == 1 {
             with = stage.hot(&sidegate, SPAN).await?;

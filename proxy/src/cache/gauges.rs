@@ -136,7 +136,7 @@ fn shared(registry: &Registry, l2: &L2) -> Result<(), prometheus::Error> {
     );
     let closed = vector(
         registry,
-        "sidegate_l2_open",
+        "sidegate_l2_in_use",
         "1 while Redis is asked, 0 while it is left alone because it has failed",
         &[],
     )?;

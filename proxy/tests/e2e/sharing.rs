@@ -249,7 +249,7 @@ fn whoever_can_write_to_redis_can_cause_misses_and_nothing_else() {
         (1, 1)
     );
     assert_eq!(
-        metric(&two, "sidegate_l2_open"),
+        metric(&two, "sidegate_l2_in_use"),
         Some(1),
         "that is no failure of Redis"
     );
@@ -303,7 +303,7 @@ fn a_redis_that_does_not_answer_costs_its_budget_a_few_times_and_then_nothing() 
 
     redis.signal("CONT").unwrap();
     eventually("a Redis that is asked", || {
-        (metric(&sidegate, "sidegate_l2_open") == Some(1)).then_some(())
+        (metric(&sidegate, "sidegate_l2_in_use") == Some(1)).then_some(())
     });
     assert_eq!(status(&sidegate, &unknown(32)), 403);
     assert_eq!(lookups(&sidegate, "absent"), 2);
@@ -313,7 +313,10 @@ fn a_redis_that_does_not_answer_costs_its_budget_a_few_times_and_then_nothing() 
 fn without_redis_and_with_one_that_is_full_requests_are_decided() {
     let (scene, mut redis) = (Scene::new(), Redis::start().unwrap());
     let sidegate = scene.instance(&redis.url(), "  breaker: { open: 100ms }\n");
+    sidegate.logged("connected to Redis");
     redis.kill().unwrap();
+    let said = sidegate.logged("connecting to Redis");
+    assert!(said.contains("refused"), "{said}");
     for _ in 0..10 {
         assert_eq!(
             (status(&sidegate, MINE_PATH), status(&sidegate, YOURS_PATH)),
@@ -325,7 +328,7 @@ fn without_redis_and_with_one_that_is_full_requests_are_decided() {
         (metric(&sidegate, "sidegate_l2_connections") == Some(2)).then_some(())
     });
     eventually("a Redis that is asked", || {
-        (metric(&sidegate, "sidegate_l2_open") == Some(1)).then_some(())
+        (metric(&sidegate, "sidegate_l2_in_use") == Some(1)).then_some(())
     });
 
     redis
@@ -340,7 +343,7 @@ fn without_redis_and_with_one_that_is_full_requests_are_decided() {
         (metric(&another, "sidegate_l2_writes{result=\"failed\"}") == Some(1)).then_some(())
     });
     assert_eq!(
-        metric(&another, "sidegate_l2_open"),
+        metric(&another, "sidegate_l2_in_use"),
         Some(1),
         "it still answers what it has"
     );
@@ -382,7 +385,7 @@ fn a_primary_behind_sentinels_is_found_again_after_a_failover() {
     assert_eq!(answers(&two, "l2"), 1, "the replica had it");
     eventually("connections to the new primary", || {
         status(&one, YOURS_PATH);
-        (metric(&one, "sidegate_l2_open") == Some(1)
+        (metric(&one, "sidegate_l2_in_use") == Some(1)
             && metric(&one, "sidegate_l2_connections") == Some(2))
         .then_some(())
     });

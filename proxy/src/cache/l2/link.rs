@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fred::clients::{Client, Pool};
 use fred::error::{Error, ErrorKind};
-use fred::interfaces::{ClientLike as _, KeysInterface as _};
+use fred::interfaces::{ClientLike as _, EventInterface as _, KeysInterface as _};
 use fred::types::config::{
     Config, ConnectionConfig, Options, PerformanceConfig, ReconnectPolicy, TcpConfig, TlsConfig,
     TlsHostMapping, UnresponsiveConfig,
@@ -156,6 +156,17 @@ impl Link {
         let client = self.client().with_options(&self.get);
         let done = client.ping::<()>(None);
         done.await.map_err(|error| trouble(&error))
+    }
+
+    /// Waits for the next reason why there is none, or no more: of one client, which stands for all. May name
+    /// the server, never a password.
+    pub(super) async fn trouble(&self) -> String {
+        let mut errors = self.client().error_rx();
+        match errors.recv().await {
+            Ok((error, _server)) => error.to_string(),
+            // More than it can hold at once, or the client is gone.
+            Err(_) => "no connection".to_owned(),
+        }
     }
 
     /// Whether there is one that is open.

@@ -48,6 +48,8 @@ pub use tally::{Lookup, Write};
 
 /// How soon the connections are opened anew, after their client has given up.
 const REOPEN: Duration = Duration::from_secs(1);
+/// How often it is looked whether there is a connection.
+const LOOK: Duration = Duration::from_millis(500);
 /// How often it is looked whether a probe is due.
 const ROUND: Duration = Duration::from_millis(100);
 
@@ -73,6 +75,7 @@ pub struct L2 {
     queue: tokio::sync::Mutex<mpsc::Receiver<Offer>>,
     tally: Tally,
     notice: Notice,
+    connecting: Notice,
 }
 
 /// Why there can be none.
@@ -121,6 +124,7 @@ impl L2 {
             queue: tokio::sync::Mutex::new(queue),
             tally: Tally::default(),
             notice: Notice::new("asking Redis"),
+            connecting: Notice::new("connecting to Redis"),
             settings: settings.clone(),
         })
     }
@@ -178,6 +182,7 @@ impl L2 {
                     tokio::select! {
                         () = self.write(&link, &mut queue) => {}
                         () = self.probe(&link) => {}
+                        () = self.watch(&link) => {}
                         () = drivers.ended() => {
                             self.notice.failed("its client has given up: wrong password?");
                         }
@@ -286,6 +291,24 @@ impl L2 {
                     Ok(Err(Trouble::Away)) | Err(_) => Err(Trouble::Away),
                 });
             }
+        }
+    }
+
+    /// Says when there is no connection, and why, and when there is one again.
+    async fn watch(&self, link: &Link) {
+        let mut was_connected = false;
+        loop {
+            let trouble = timeout(LOOK, link.trouble()).await;
+            match (link.is_connected(), trouble) {
+                (true, _) if was_connected => {}
+                (true, _) => {
+                    tracing::info!("connected to Redis");
+                    self.connecting.worked();
+                }
+                (false, Ok(reason)) => self.connecting.failed(&reason),
+                (false, Err(_elapsed)) => {}
+            }
+            was_connected = link.is_connected();
         }
     }
 
