@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use sidegate_loadtest::redis::Redis;
 use tempfile::TempDir;
 
@@ -438,4 +439,72 @@ fn the_nodes_of_a_cluster_share_the_answers() {
     let two = scene.instance(&url, "");
     ask(&two);
     assert_eq!((answers(&two, "l2"), answers(&two, "store")), (20, 0));
+}
+
+#[test]
+fn redis_over_tls_is_verified_and_a_password_is_said() {
+    let files = tempfile::tempdir().unwrap();
+    let place = |name: &str| files.path().join(name).display().to_string();
+    let authority = |name: &str| {
+        let mut parameters = CertificateParams::new([]).unwrap();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let issuer = CertifiedIssuer::self_signed(parameters, key).unwrap();
+        std::fs::write(place(name), issuer.pem()).unwrap();
+        issuer
+    };
+    let (issuer, _other) = (authority("ca.pem"), authority("other.pem"));
+    let key = KeyPair::generate().unwrap();
+    let parameters = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let certificate = parameters.signed_by(&key, &issuer).unwrap();
+    std::fs::write(place("redis.crt"), certificate.pem()).unwrap();
+    std::fs::write(place("redis.key"), key.serialize_pem()).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let redis = Redis::with(&[
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        &place("redis.crt"),
+        "--tls-key-file",
+        &place("redis.key"),
+        "--tls-ca-cert-file",
+        &place("ca.pem"),
+        "--tls-auth-clients",
+        "no",
+    ])
+    .unwrap();
+    redis
+        .command::<String>(&[
+            "ACL",
+            "SETUSER",
+            "sidegate",
+            "on",
+            ">secret word",
+            "~*",
+            "+@all",
+        ])
+        .unwrap();
+    let scene = Scene::new();
+    let url = |password: &str| format!("rediss://sidegate:{password}@localhost:{port}/0");
+    let more = |file: &str| format!("  ca_file: {}\n", place(file));
+    let good = scene.instance(&url("secret%20word"), &more("ca.pem"));
+    assert_eq!(status(&good, MINE_PATH), 200);
+    written(&good, 1);
+
+    for (url, file, words) in [
+        (url("secret%20word"), "other.pem", "InvalidCertificate"),
+        (url("wrong"), "ca.pem", "WRONGPASS"),
+    ] {
+        let config = self::redis(&url, &more(file));
+        let mut bad = Sidegate::run_in(scene.folder(&config));
+        let said = bad.logged("connecting to Redis");
+        assert!(said.contains(words) && !said.contains("wrong@"), "{said}");
+        assert_eq!(status(&bad, MINE_PATH), 200);
+        assert_eq!(lookups(&bad, "hit") + answers(&bad, "l2"), 0);
+        bad.close_log();
+    }
 }
