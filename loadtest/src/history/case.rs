@@ -290,7 +290,7 @@ impl Scale {
                 batch: 6,
                 readers: 3,
                 pace: Duration::from_millis(6),
-                least: Duration::from_secs(3),
+                least: Duration::from_millis(1_500),
                 most: Duration::from_secs(8),
             },
             Self::Full => Size {

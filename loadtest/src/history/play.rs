@@ -67,31 +67,28 @@ pub(super) async fn play(
 }
 
 /// Revocations and reads of one case.
-fn goal(scale: Scale, shares: Option<usize>) -> (u64, u64) {
-    let Some(shares) = shares.and_then(|shares| u64::try_from(shares).ok()) else {
-        return (0, 0);
-    };
+fn goal(scale: Scale, shares: Option<usize>) -> Option<(u64, u64)> {
+    let shares = u64::try_from(shares?).ok()?.max(1);
     let (revocations, reads) = scale.goal();
-    (
-        revocations.div_ceil(shares.max(1)),
-        reads.div_ceil(shares.max(1)),
-    )
+    Some((revocations.div_ceil(shares), reads.div_ceil(shares)))
 }
 
 async fn rounds(
     stage: &Stage,
     fault: Fault,
     size: Size,
-    goal: (u64, u64),
+    goal: Option<(u64, u64)>,
 ) -> Result<(), HistoryError> {
     sleep(WARM_UP).await;
     let begun = Instant::now();
-    let (revocations, reads) = goal;
+    // Where there is no goal it is to be found out whether something goes wrong: that may take a while.
+    let least = if goal.is_some() { size.least } else { LONG };
+    let (revocations, reads) = goal.unwrap_or_default();
     loop {
         stage.round(fault).await?;
         let enough = stage.arena.revocations() >= revocations && stage.log.count() >= reads;
         let elapsed = begun.elapsed();
-        if elapsed >= size.most || (elapsed >= size.least && enough) {
+        if elapsed >= size.most || (elapsed >= least && enough) {
             break;
         }
     }
@@ -160,6 +157,9 @@ const PATIENCE: u32 = 2;
 
 /// The same where answers are late: opening a connection takes several of them.
 const LONG_PATIENCE: u32 = 8;
+
+/// How long a case without a goal goes on at least.
+const LONG: Duration = Duration::from_secs(3);
 
 /// Until both instances know the world.
 const WARM_UP: Duration = Duration::from_millis(700);
