@@ -4,6 +4,7 @@
 
 #![expect(clippy::print_stdout, reason = "the figures of a test run")]
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
@@ -441,10 +442,9 @@ fn the_nodes_of_a_cluster_share_the_answers() {
     assert_eq!((answers(&two, "l2"), answers(&two, "store")), (20, 0));
 }
 
-#[test]
-fn redis_over_tls_is_verified_and_a_password_is_said() {
-    let files = tempfile::tempdir().unwrap();
-    let place = |name: &str| files.path().join(name).display().to_string();
+/// A server with a certificate of `ca.pem` in this folder, beside `other.pem`; its port for TLS.
+fn over_tls(folder: &Path) -> (Redis, u16) {
+    let place = |name: &str| folder.join(name).display().to_string();
     let authority = |name: &str| {
         let mut parameters = CertificateParams::new([]).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -459,11 +459,9 @@ fn redis_over_tls_is_verified_and_a_password_is_said() {
     let certificate = parameters.signed_by(&key, &issuer).unwrap();
     std::fs::write(place("redis.crt"), certificate.pem()).unwrap();
     std::fs::write(place("redis.key"), key.serialize_pem()).unwrap();
-    let port = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
     let redis = Redis::with(&[
         "--tls-port",
         &port.to_string(),
@@ -475,22 +473,27 @@ fn redis_over_tls_is_verified_and_a_password_is_said() {
         &place("ca.pem"),
         "--tls-auth-clients",
         "no",
-    ])
-    .unwrap();
-    redis
-        .command::<String>(&[
-            "ACL",
-            "SETUSER",
-            "sidegate",
-            "on",
-            ">secret word",
-            "~*",
-            "+@all",
-        ])
-        .unwrap();
+    ]);
+    (redis.unwrap(), port)
+}
+
+#[test]
+fn redis_over_tls_is_verified_and_a_password_is_said() {
+    let files = tempfile::tempdir().unwrap();
+    let (redis, port) = over_tls(files.path());
+    let user = [
+        "ACL",
+        "SETUSER",
+        "sidegate",
+        "on",
+        ">secret word",
+        "~*",
+        "+@all",
+    ];
+    redis.command::<String>(&user).unwrap();
     let scene = Scene::new();
     let url = |password: &str| format!("rediss://sidegate:{password}@localhost:{port}/0");
-    let more = |file: &str| format!("  ca_file: {}\n", place(file));
+    let more = |file: &str| format!("  ca_file: {}\n", files.path().join(file).display());
     let good = scene.instance(&url("secret%20word"), &more("ca.pem"));
     assert_eq!(status(&good, MINE_PATH), 200);
     written(&good, 1);
@@ -500,11 +503,10 @@ fn redis_over_tls_is_verified_and_a_password_is_said() {
         (url("wrong"), "ca.pem", "WRONGPASS"),
     ] {
         let config = self::redis(&url, &more(file));
-        let mut bad = Sidegate::run_in(scene.folder(&config));
+        let bad = Sidegate::run_in(scene.folder(&config));
         let said = bad.logged("connecting to Redis");
         assert!(said.contains(words) && !said.contains("wrong@"), "{said}");
         assert_eq!(status(&bad, MINE_PATH), 200);
         assert_eq!(lookups(&bad, "hit") + answers(&bad, "l2"), 0);
-        bad.close_log();
     }
 }
