@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::cache::{FlightKey, Terms};
+use crate::cache::{FlightKey, Landed, Terms};
 use crate::coherence::{BOUND, BootTime};
 use crate::store::{Answer, Question, Store, StoreError};
 use asked::Asked;
@@ -174,10 +174,22 @@ impl Facts {
             query
         };
         let key = FlightKey::of(question);
-        let (answer, began) = kept.queries_under_way().join(key, terms, make).await?;
+        // Whoever needs what began after an instant is not served by what is in memory.
+        let known = || match since {
+            None => kept.find(question, arrived),
+            Some(_) => None,
+        };
+        let landed = kept
+            .queries_under_way()
+            .join(key, terms, known, make)
+            .await?;
+        let (answer, is_fresh) = match landed {
+            Landed::Known(answer) => (answer, false),
+            Landed::Flown(answer, began) => (answer, began >= arrived),
+        };
         Ok(Sourced {
             answer,
-            is_fresh: began >= arrived,
+            is_fresh,
             is_stale: false,
         })
     }

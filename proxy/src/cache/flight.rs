@@ -42,6 +42,15 @@ pub struct Terms {
     pub since: Option<BootTime>,
 }
 
+/// Where an answer comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Landed<T> {
+    /// It was known by the time that a query would have begun.
+    Known(T),
+    /// From a query that began then.
+    Flown(T, BootTime),
+}
+
 /// The queries under way.
 pub struct Flights<T> {
     table: Arc<Table<T>>,
@@ -96,8 +105,10 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         }
     }
 
-    /// The answer of a query under way that meets the terms, else of the one that `make` makes; and
-    /// when that query began. `make` only makes the future: it is called under a lock.
+    /// The answer of a query under way that meets the terms, else what `known` knows by now, else the
+    /// answer of the query that `make` makes; and when the query began. A query has left behind what it
+    /// found before it is no longer under way, so whoever comes too late for it finds that with `known`.
+    /// Both are called under a lock; `make` only makes the future.
     ///
     /// # Errors
     /// The query's; a panic in it reads as [`StoreError::Unavailable`].
@@ -105,16 +116,20 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         &self,
         key: FlightKey,
         terms: Terms,
+        known: impl FnOnce() -> Option<T>,
         make: impl FnOnce() -> Query<T>,
-    ) -> Result<(T, BootTime), StoreError> {
+    ) -> Result<Landed<T>, StoreError> {
         let Seat {
             began,
             query,
             nudge,
-        } = self.board(key, &terms, make);
+        } = match self.board(key, &terms, known, make) {
+            Ok(seat) => seat,
+            Err(known) => return Ok(Landed::Known(known)),
+        };
         let outcome = query.await;
         drop(nudge);
-        outcome.map(|answer| (answer, began))
+        outcome.map(|answer| Landed::Flown(answer, began))
     }
 
     /// How many are under way.
@@ -135,7 +150,13 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
         self.table.joined.load(Ordering::Relaxed)
     }
 
-    fn board(&self, key: FlightKey, terms: &Terms, make: impl FnOnce() -> Query<T>) -> Seat<T> {
+    fn board(
+        &self,
+        key: FlightKey,
+        terms: &Terms,
+        known: impl FnOnce() -> Option<T>,
+        make: impl FnOnce() -> Query<T>,
+    ) -> Result<Seat<T>, T> {
         let mut flights = self.table.flights.lock();
         let open = flights.get(&key).filter(|flight| flight.meets(terms));
         // Looked at before it is taken: a seat given back could be the last one, and its end needs
@@ -144,11 +165,14 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             && let Some(query) = flight.query.upgrade()
         {
             self.table.joined.fetch_add(1, Ordering::Relaxed);
-            return Seat {
+            return Ok(Seat {
                 began: flight.began,
                 query,
                 nudge: Nudge(Arc::clone(&flight.nudge)),
-            };
+            });
+        }
+        if let Some(known) = known() {
+            return Err(known);
         }
         let query = make();
         let number = self.table.started.fetch_add(1, Ordering::Relaxed);
@@ -168,11 +192,11 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
             };
             flights.insert(key, flight);
         }
-        Seat {
+        Ok(Seat {
             began: terms.now,
             query,
             nudge: Nudge(nudge),
-        }
+        })
     }
 }
 

@@ -41,7 +41,7 @@ mod weight;
 mod tests;
 
 pub use class::ClassStats;
-pub use flight::{FlightKey, Flights, Terms};
+pub use flight::{FlightKey, Flights, Landed, Terms};
 pub use gauges::gather;
 pub use l1::{L1, L1Stats, Missed};
 pub use l2::{Found, L2, L2Error, Lookup, Write};

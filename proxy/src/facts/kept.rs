@@ -13,7 +13,7 @@ use sidegate_config::CacheSettings;
 
 use super::JOIN_WITHIN;
 use super::asked::{Asked, tags};
-use crate::cache::{FlightKey, Flights, L1, L2, Missed, Terms};
+use crate::cache::{FlightKey, Flights, L1, L2, Landed, Missed, Terms};
 use crate::coherence::{BOUND, BootTime, Coherence, Reading, Source};
 use crate::store::{Answer, Origin, Question, Store, StoreError};
 use crate::view::View;
@@ -182,6 +182,14 @@ impl Kept {
         }
     }
 
+    /// The same, where it is found.
+    pub(super) fn find(&self, question: &Question<'_>, arrived: BootTime) -> Option<Answer> {
+        match self.look(question, arrived) {
+            Looked::Found(answer) => Some(answer),
+            Looked::Missing | Looked::Stale => None,
+        }
+    }
+
     /// What is in memory, once a poll that began after an instant has been applied.
     ///
     /// Rows that are still apart then were read while that poll was under way: the next one mends it,
@@ -250,7 +258,8 @@ impl Kept {
             lookup
         };
         let key = FlightKey::of(question);
-        let (found, _) = self.lookups.join(key, terms, make).await.ok()?;
+        let landed = self.lookups.join(key, terms, || None, make).await.ok()?;
+        let (Landed::Known(found) | Landed::Flown(found, _)) = landed;
         let (answer, true_at, tier) = found?;
         // Last, as for rows in memory (R1); whoever joined came later than the one who looked.
         (BootTime::now().since(true_at) <= BOUND).then_some((answer, tier))

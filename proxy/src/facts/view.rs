@@ -20,7 +20,8 @@ impl Kept {
         shared: &Arc<Shared>,
         question: &Question<'_>,
     ) -> Option<(Answer, BootTime)> {
-        let built = view.good_for(shared)?;
+        // While the database fails, one question to it is enough.
+        let built = view.good_for(shared).filter(|_| !store.is_failing())?;
         // What has changed since is not worth the question.
         let (kind, id) = question.resource?;
         let known = [
@@ -34,7 +35,13 @@ impl Kept {
         coherence
             .admit_shared(Source::View, shared, built.xmin, known)
             .ok()?;
-        let pair = store.view_pair(question).await.ok()??;
+        let pair = match store.view_pair(question).await {
+            Ok(pair) => pair?,
+            Err(trouble) => {
+                view.refused(&trouble.detail);
+                return None;
+            }
+        };
         let tags = tags(question, &pair.answer);
         let (reading, version) = coherence
             .admit_shared(Source::View, shared, pair.xmin, tags)

@@ -37,6 +37,7 @@ pub struct View {
     settings: ViewSettings,
     built: ArcSwapOption<Built>,
     notice: Notice,
+    asking: Notice,
 }
 
 /// Why it is not built.
@@ -58,6 +59,7 @@ impl View {
             settings: *settings,
             built: ArcSwapOption::empty(),
             notice: Notice::new("the materialized view"),
+            asking: Notice::new("asking the materialized view"),
         })
     }
 
@@ -65,6 +67,11 @@ impl View {
     #[must_use]
     pub const fn is_routed(&self) -> bool {
         self.settings.route
+    }
+
+    /// A question to it failed: the tables are asked. Said once.
+    pub(crate) fn refused(&self, reason: &str) {
+        self.asking.failed(reason);
     }
 
     /// What it was built from, if it is good for these conditions.

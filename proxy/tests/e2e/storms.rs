@@ -70,6 +70,16 @@ fn most_polls(took: Duration) -> u64 {
     u64::try_from(took.as_millis()).unwrap() * POLLS_A_SECOND / 1000 + 1
 }
 
+/// With polls that come when they are wanted, a query for each row and some. Where the machine does not let
+/// them come in time, the database has to be asked: whoever has waited half a second for one asks once.
+fn most_queries(took: Duration, polls: u64) -> u64 {
+    let millis = u64::try_from(took.as_millis()).unwrap();
+    if polls * 2000 >= millis * POLLS_A_SECOND {
+        return MOST_QUERIES;
+    }
+    MOST_QUERIES + CLIENTS as u64 * millis / 500
+}
+
 /// Clients that ask again and again, each on a connection of its own, until they are dropped.
 struct Clients {
     stop: Arc<AtomicBool>,
@@ -259,7 +269,8 @@ fn a_flood_of_refusals_is_two_hundred_polls_a_second_and_a_query_for_each_row() 
         refusals > polls * 2,
         "{refusals} refusals wait for {polls} polls together"
     );
-    assert!(queries <= MOST_QUERIES, "{queries} queries for {ROWS} rows");
+    let most = most_queries(took, polls);
+    assert!(queries <= most, "{queries} queries for {ROWS} rows");
     assert!(answered <= queries, "each is one: {answered}");
     assert!(recorder.received().is_empty());
 }

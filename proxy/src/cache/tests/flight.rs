@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use sidegate_policy::{Id, IdType};
 use tokio::sync::oneshot;
 
-use crate::cache::{FlightKey, Flights, Terms};
+use crate::cache::{FlightKey, Flights, Landed, Terms};
 use crate::coherence::BootTime;
 use crate::store::{Question, StoreError};
 
@@ -49,13 +49,26 @@ fn some_key() -> FlightKey {
     key("alice", Some(("document", "1")))
 }
 
+/// As whoever knows nothing: by a query.
+async fn join(
+    flights: &Flights<u32>,
+    key: FlightKey,
+    terms: Terms,
+    make: impl FnOnce() -> BoxFuture<'static, Result<u32, StoreError>>,
+) -> Result<(u32, BootTime), StoreError> {
+    match flights.join(key, terms, || None, make).await? {
+        Landed::Flown(answer, began) => Ok((answer, began)),
+        Landed::Known(answer) => panic!("nobody knew {answer}"),
+    }
+}
+
 /// An asker that has sat down: it has been polled once and waits.
 fn seated<'f>(
     flights: &'f Flights<u32>,
     terms: Terms,
     query: impl Future<Output = Result<u32, StoreError>> + Send + 'static,
 ) -> Asker<'f> {
-    let mut asker: Asker<'f> = Box::pin(flights.join(some_key(), terms, || query.boxed()));
+    let mut asker: Asker<'f> = Box::pin(join(flights, some_key(), terms, || query.boxed()));
     assert!(poll(&mut asker).is_pending());
     asker
 }
@@ -63,7 +76,7 @@ fn seated<'f>(
 /// As [`seated`], where a query must not be made.
 fn follower(flights: &Flights<u32>, terms: Terms) -> Asker<'_> {
     let make = || -> BoxFuture<'static, _> { panic!("a second query") };
-    Box::pin(flights.join(some_key(), terms, make))
+    Box::pin(join(flights, some_key(), terms, make))
 }
 
 fn poll(asker: &mut Asker<'_>) -> Poll<Result<(u32, BootTime), StoreError>> {
@@ -87,7 +100,7 @@ async fn ten_thousand_askers_make_one_query() {
     let (sender, query) = held();
     let query = Mutex::new(Some(query));
     let askers = (0..10_000_u64).map(|number| {
-        flights.join(some_key(), terms(number % 400), || {
+        join(&flights, some_key(), terms(number % 400), || {
             made.fetch_add(1, Ordering::Relaxed);
             query.lock().take().unwrap().boxed()
         })
@@ -113,7 +126,7 @@ fn another_question_is_another_query() {
     ];
     let mut askers: Vec<Asker<'_>> = Vec::new();
     for key in keys {
-        let mut asker: Asker<'_> = Box::pin(flights.join(key, terms(0), || pending().boxed()));
+        let mut asker: Asker<'_> = Box::pin(join(&flights, key, terms(0), || pending().boxed()));
         assert!(poll(&mut asker).is_pending());
         askers.push(asker);
     }
@@ -214,10 +227,10 @@ fn a_panic_is_an_error_for_all_and_errors_are_not_remembered() {
     assert_eq!(flights.under_way(), 0);
 
     let query = || async { Err(StoreError::TimedOut) }.boxed();
-    let mut asker: Asker<'_> = Box::pin(flights.join(some_key(), terms(2), query));
+    let mut asker: Asker<'_> = Box::pin(join(&flights, some_key(), terms(2), query));
     assert_eq!(poll(&mut asker), Poll::Ready(Err(StoreError::TimedOut)));
     let query = || async { Ok(3) }.boxed();
-    let mut asker: Asker<'_> = Box::pin(flights.join(some_key(), terms(3), query));
+    let mut asker: Asker<'_> = Box::pin(join(&flights, some_key(), terms(3), query));
     assert_eq!(poll(&mut asker), Poll::Ready(Ok((3, at(3)))));
 }
 
@@ -253,14 +266,14 @@ fn a_leader_that_is_cancelled_with_a_wake_up_in_hand_passes_it_on() {
         }
         Poll::Ready(Ok(7))
     });
-    let mut leader: Asker<'_> = Box::pin(flights.join(some_key(), terms(0), || query.boxed()));
+    let mut leader: Asker<'_> = Box::pin(join(&flights, some_key(), terms(0), || query.boxed()));
     assert!(poll(&mut leader).is_pending());
 
     let asker = {
         let flights = Arc::clone(&flights);
         async move {
             let make = || -> BoxFuture<'static, _> { panic!("a second query") };
-            flights.join(some_key(), terms(1), make).await
+            join(&flights, some_key(), terms(1), make).await
         }
     };
     *second.lock() = Some(Box::pin(asker));
@@ -270,4 +283,28 @@ fn a_leader_that_is_cancelled_with_a_wake_up_in_hand_passes_it_on() {
     assert!(bell.0.load(Ordering::Relaxed) > before, "nobody drives on");
     let mut asker = second.lock().take().unwrap();
     assert_eq!(poll(&mut asker), Poll::Ready(Ok((7, at(0)))));
+}
+
+/// Between its look and its coming here the query has landed: what it found is there by now.
+#[tokio::test]
+async fn who_comes_too_late_for_a_query_takes_what_it_has_left_behind() {
+    let flights = Flights::new();
+    let left = Arc::new(AtomicUsize::new(0));
+    let leaves = Arc::clone(&left);
+    let query = async move {
+        leaves.store(7, Ordering::Relaxed);
+        Ok(7)
+    };
+    let known = || match left.load(Ordering::Relaxed) {
+        0 => None,
+        found => u32::try_from(found).ok(),
+    };
+    let first = flights
+        .join(some_key(), terms(0), known, || query.boxed())
+        .await;
+    assert_eq!(first, Ok(Landed::Flown(7, at(0))));
+    let make = || -> BoxFuture<'static, _> { panic!("a second query") };
+    let late = flights.join(some_key(), terms(1), known, make).await;
+    assert_eq!(late, Ok(Landed::Known(7)));
+    assert_eq!(flights.started(), 1);
 }
