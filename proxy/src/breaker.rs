@@ -67,6 +67,13 @@ impl Breaker {
         }
     }
 
+    /// A probe was given up without an end: the next one may pass.
+    pub const fn abandoned(&mut self) {
+        if let State::HalfOpen(successes, true) = self.state {
+            self.state = State::HalfOpen(successes, false);
+        }
+    }
+
     /// Something went well. One that was sent before it opened changes nothing.
     pub const fn succeeded(&mut self) {
         match self.state {
@@ -141,6 +148,8 @@ mod tests {
         assert!(!breaker.probe(at(20)) && breaker.probe(at(21)));
         breaker.succeeded();
         assert!(!breaker.is_closed(), "one is not enough");
+        assert!(breaker.probe(at(21)) && !breaker.probe(at(99)));
+        breaker.abandoned();
         assert!(breaker.probe(at(21)));
         breaker.succeeded();
         assert!(breaker.is_closed() && !breaker.probe(at(99)));

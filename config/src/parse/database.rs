@@ -252,7 +252,7 @@ const DEBOUNCE: Bounds = Bounds {
 };
 
 const REFRESH: Bounds = Bounds {
-    default: MINUTE.saturating_mul(10),
+    default: MINUTE,
     min: Duration::from_secs(1),
     max: HOUR.saturating_mul(24),
     says: "1s to 24h",

@@ -1,7 +1,8 @@
 //! The address of Redis, as far as the rule about TLS needs it.
 //!
 //! Promise: every host that the client may first connect to is seen: the one before the path and those
-//! in the query (`node`). What sentinels and clusters name later is theirs. A refused address is not
+//! in the query (`node`). Sentinels and clusters name others later: they count as beyond this machine. A
+//! refused address is not
 //! repeated in the message, because it holds a password. The client reads the rest.
 
 use super::url::{is_loopback, url};
@@ -10,18 +11,20 @@ use super::url::{is_loopback, url};
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Address {
     pub(crate) tls: bool,
-    /// Whether all of its hosts are this machine.
+    /// Whether every server that will be spoken to is this machine. Sentinels and clusters name others.
     pub(crate) is_loopback: bool,
 }
 
 /// Takes an address apart.
 pub(crate) fn address(text: &str) -> Result<Address, &'static str> {
     let (scheme, rest) = text.split_once("://").ok_or(URL_EXPECTED)?;
-    let (tls, sentinel) = match scheme {
-        "redis" | "redis-cluster" => (false, false),
-        "redis-sentinel" => (false, true),
-        "rediss" | "rediss-cluster" => (true, false),
-        "rediss-sentinel" => (true, true),
+    let (tls, sentinel, alone) = match scheme {
+        "redis" => (false, false, true),
+        "redis-cluster" => (false, false, false),
+        "redis-sentinel" => (false, true, false),
+        "rediss" => (true, false, true),
+        "rediss-cluster" => (true, false, false),
+        "rediss-sentinel" => (true, true, false),
         _ => return Err(URL_EXPECTED),
     };
     // The client ends the user information at the last `@` before the path.
@@ -51,7 +54,7 @@ pub(crate) fn address(text: &str) -> Result<Address, &'static str> {
     }
     Ok(Address {
         tls,
-        is_loopback: is_local,
+        is_loopback: is_local && alone,
     })
 }
 
@@ -91,7 +94,7 @@ mod tests {
             (
                 "redis-cluster://127.0.0.1:7001?node=127.0.0.1:7002",
                 false,
-                true,
+                false,
             ),
             (
                 "redis-cluster://127.0.0.1:7001?node=10.0.0.1:7002",
@@ -101,7 +104,7 @@ mod tests {
             (
                 "redis-sentinel://[::1]:26379?node=127.0.0.1:26380&sentinelServiceName=m",
                 false,
-                true,
+                false,
             ),
             (
                 "rediss-sentinel://s:26379?sentinelServiceName=m",

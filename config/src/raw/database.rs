@@ -75,7 +75,7 @@ pub(crate) struct View {
     /// With `on_change`: how long after a change, 100ms to 1h; what changes meanwhile goes with it.
     /// Default: 5s.
     pub(crate) debounce: Option<DurationText>,
-    /// Bound on building it, 1s to 24h. Default: 10m.
+    /// Bound on building it, 1s to 24h; what changes a table of the application waits for it. Default: 1m.
     pub(crate) timeout: Option<DurationText>,
     /// Whether questions that neither memory nor Redis can answer are put to it before the tables. It
     /// answers only what has not changed since it was built, and only grants. Default: false.

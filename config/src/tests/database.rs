@@ -48,7 +48,7 @@ fn an_address_is_enough() {
         doorbell: false,
         view: ViewSettings {
             refresh: Refresh::Off,
-            timeout: Duration::from_secs(600),
+            timeout: Duration::from_secs(60),
             route: false,
         },
         tls: Tls::Off,

@@ -137,10 +137,14 @@ fn shared(registry: &Registry, l2: &L2) -> Result<(), prometheus::Error> {
     let closed = vector(
         registry,
         "sidegate_l2_in_use",
-        "1 while Redis is asked, 0 while it is left alone because it has failed",
+        "1 while Redis is asked, 0 while it is left alone because it has failed or there is no connection",
         &[],
     )?;
-    set(&closed, &[], u64::from(l2.is_closed()));
+    set(
+        &closed,
+        &[],
+        u64::from(l2.is_closed() && l2.connected() > 0),
+    );
     Ok(())
 }
 

@@ -137,15 +137,13 @@ impl Feed {
         Decision { effects, feed }
     }
 
-    /// The log of a life was read whole.
-    pub(super) fn loaded(&self, loaded: &Loaded) -> Self {
+    /// The log of a life was read whole; `None`: of another one than is followed.
+    pub(super) fn loaded(&self, loaded: &Loaded) -> Option<Self> {
         let mut feed = self.clone();
-        if let Some(life) = &mut feed.life
-            && *life.history == loaded.history
-        {
-            life.loaded = Some(loaded.floor);
-        }
-        feed
+        let life = feed.life.as_mut();
+        let life = life.filter(|life| *life.history == loaded.history)?;
+        life.loaded = Some(loaded.floor);
+        Some(feed)
     }
 
     /// Whether an answer is of the same life, and later (R4).

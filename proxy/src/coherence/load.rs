@@ -19,12 +19,15 @@ use super::link::LinkError;
 use super::poll::{Malformed, history};
 use super::snapshot::{NoSnapshot, number};
 use super::tag::EVERYTHING;
-use crate::database::connect;
+use crate::database::{Notice, connect};
 use crate::store::History;
 use sidegate_config::DatabaseSettings;
 
 /// How soon again, after it failed.
 const RETRY: Duration = Duration::from_secs(2);
+const LONGEST_RETRY: Duration = Duration::from_secs(60);
+/// In the place of a shorter bound that the login may have: the log of a busy hour takes a while.
+const BOUND: &str = "set local statement_timeout = '5min'";
 const HEAD: &str = "select h.system::text, h.timeline::text, h.incarnation::text, \
                     (select f.xid::text from sidegate.floor f) from sidegate.history h";
 const LOG: &str = "select l.xid::text, l.tags from sidegate.change_log l \
@@ -42,10 +45,23 @@ pub(super) struct Loaded {
 }
 
 /// A load that goes on, or is due.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Loader {
     task: JoinSet<Result<Loaded, LinkError>>,
     due: Option<Instant>,
+    pause: Duration,
+    notice: Notice,
+}
+
+impl Default for Loader {
+    fn default() -> Self {
+        Self {
+            task: JoinSet::new(),
+            due: None,
+            pause: RETRY,
+            notice: Notice::new("reading the change log, without which only own answers are kept"),
+        }
+    }
 }
 
 /// What is to be done about it.
@@ -66,9 +82,17 @@ impl Loader {
         self.due = None;
     }
 
-    /// One is to begin soon.
-    pub(super) fn again(&mut self) {
-        self.due = Some(Instant::now() + RETRY);
+    /// It was of no use: one is to begin soon.
+    pub(super) fn again(&mut self, reason: &str) {
+        self.notice.failed(reason);
+        self.due = Some(Instant::now() + self.pause);
+        self.pause = self.pause.saturating_mul(2).min(LONGEST_RETRY);
+    }
+
+    /// It was of use.
+    pub(super) fn worked(&mut self) {
+        self.notice.worked();
+        self.pause = RETRY;
     }
 
     /// Waits for the one that goes on to end, or for one to be due; for ever while there is neither.
@@ -97,6 +121,7 @@ async fn load(coherence: Arc<Coherence>, settings: DatabaseSettings) -> Result<L
         .read_only(true)
         .start()
         .await?;
+    transaction.batch_execute(BOUND).await?;
     let head = transaction.query_typed(HEAD, &[]).await?;
     let head = head.first().ok_or(Malformed::Empty)?;
     let floor: &str = head

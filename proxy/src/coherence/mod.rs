@@ -210,7 +210,7 @@ impl Coherence {
         self.flush_up_to(0, self.take_number());
     }
 
-    /// The highest transaction that is known to have changed anything that is watched; 0: none is.
+    /// The highest transaction that is known to have changed a row that decisions are made from; 0: none is.
     #[must_use]
     pub fn last_change(&self) -> u64 {
         self.changed.load(Ordering::Relaxed)
@@ -253,7 +253,13 @@ impl Coherence {
     /// A poll tells of a change.
     fn touch(&self, tag: &str, xid: u64, number: u64) {
         self.slots.touch(tag, xid, number);
-        self.changed.fetch_max(xid, Ordering::Relaxed);
+        // What is revoked is in no row of the tables.
+        if !["key:", "session:", "token:"]
+            .iter()
+            .any(|kind| tag.starts_with(kind))
+        {
+            self.changed.fetch_max(xid, Ordering::Relaxed);
+        }
         if let Some(canonical) = tag::canonical(tag) {
             self.slots.touch(&canonical, xid, number);
         }

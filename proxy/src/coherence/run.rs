@@ -287,19 +287,17 @@ impl<'c> Driver<'c> {
 
     fn loaded(&mut self, loaded: Result<Loaded, String>) {
         match loaded {
-            Ok(loaded) => {
-                tracing::info!(rows = loaded.rows, "the change log is known");
-                self.feed = self.feed.loaded(&loaded);
-                // Values of others count from the next poll on.
-                self.due = self.due.min(self.last + SPACING);
-            }
-            Err(reason) => {
-                tracing::warn!(
-                    reason,
-                    "the change log cannot be read: only own answers are kept"
-                );
-                self.loader.again();
-            }
+            Ok(loaded) => match self.feed.loaded(&loaded) {
+                Some(feed) => {
+                    tracing::info!(rows = loaded.rows, "the change log is known");
+                    self.feed = feed;
+                    self.loader.worked();
+                    // Values of others count from the next poll on.
+                    self.due = self.due.min(self.last + SPACING);
+                }
+                None => self.loader.again("it is of another life of the database"),
+            },
+            Err(reason) => self.loader.again(&reason),
         }
     }
 

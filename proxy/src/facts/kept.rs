@@ -103,6 +103,13 @@ impl Kept {
         }
     }
 
+    /// Of a process that serves already: it does not stop being ready.
+    #[must_use]
+    pub const fn in_service(mut self) -> Self {
+        self.made = BootTime::START;
+        self
+    }
+
     /// What is known of the changes.
     #[must_use]
     pub const fn coherence(&self) -> &Arc<Coherence> {

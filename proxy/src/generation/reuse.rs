@@ -89,8 +89,13 @@ pub(super) fn facts(
         StoreSettings::Postgres(store) => View::new(&store.database.view).map(Arc::new),
         StoreSettings::File { .. } => None,
     };
-    let kept = Arc::new(Kept::new(&settings.cache, coherence, l2, view));
-    Ok(Arc::new(Facts::cached(store, kept)))
+    let kept = Kept::new(&settings.cache, coherence, l2, view);
+    let kept = if previous.is_some() {
+        kept.in_service()
+    } else {
+        kept
+    };
+    Ok(Arc::new(Facts::cached(store, Arc::new(kept))))
 }
 
 /// Whether what a generation shares with other instances is what these settings ask for.

@@ -163,11 +163,11 @@ impl Session {
             say(&format!("applied {migration}"));
         }
         contract::apply(self, settings, say).await?;
-        self.view(settings, say).await?;
         let doorbell = settings.database.doorbell;
         self.note_doorbell(doorbell).await?;
         self.triggers(say).await?;
         self.grant(settings, say).await?;
+        self.view(settings, say).await?;
         if doorbell {
             self.hang_doorbell(say).await?;
         }

@@ -29,6 +29,9 @@ const ROUND: Duration = Duration::from_millis(500);
 const AGAIN: Duration = Duration::from_secs(10);
 /// Building it takes at most one part in so many of the time.
 const SHARE: u32 = 4;
+/// Whoever asked may be gone before it is built: the server then stops (from PostgreSQL 14 on).
+const LEAVE: &str = "do $$ begin perform set_config('client_connection_check_interval', '5s', true); \
+    exception when others then null; end $$";
 const REFRESH: &str = "select sidegate.refresh_view($1::text, $2::text::interval)";
 
 /// The view, as one process knows it.
@@ -149,7 +152,7 @@ impl View {
             Ok(None) => self.notice.worked(),
             Err(error) => {
                 self.notice.failed(&error.to_string());
-                return AGAIN.max(pause);
+                return AGAIN.max(pause).max(begun.elapsed() * SHARE);
             }
         }
         pause.max(begun.elapsed() * SHARE)
@@ -172,6 +175,7 @@ pub async fn refresh(
     let transaction = client.transaction().await?;
     let bound = format!("set local statement_timeout = {}", limit.as_millis());
     transaction.batch_execute(&bound).await?;
+    transaction.batch_execute(LEAVE).await?;
     let pause = format!("{} milliseconds", pause.as_millis());
     let parameters: [(&(dyn ToSql + Sync), Type); 2] =
         [(&namespace, Type::TEXT), (&pause, Type::TEXT)];

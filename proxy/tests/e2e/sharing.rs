@@ -368,7 +368,9 @@ fn a_primary_behind_sentinels_is_found_again_after_a_failover() {
             .unwrap();
         (!known.is_empty()).then_some(())
     });
-    let one = scene.instance(&url, "  breaker: { open: 100ms }\n");
+    let plain = "  insecure_plaintext: true\n";
+    let breaker = format!("{plain}  breaker: {{ open: 100ms }}\n");
+    let one = scene.instance(&url, &breaker);
     assert_eq!(status(&one, MINE_PATH), 200);
     written(&one, 1);
     eventually("a replica that has it", || {
@@ -382,7 +384,7 @@ fn a_primary_behind_sentinels_is_found_again_after_a_failover() {
         let role: Vec<redis::Value> = replica.command(&["ROLE"]).ok()?;
         (role[0] == redis::Value::BulkString(b"master".to_vec())).then_some(())
     });
-    let two = scene.instance(&url, "");
+    let two = scene.instance(&url, "  insecure_plaintext: true\n");
     assert_eq!(status(&two, MINE_PATH), 200);
     assert_eq!(answers(&two, "l2"), 1, "the replica had it");
     eventually("connections to the new primary", || {
@@ -430,14 +432,14 @@ fn the_nodes_of_a_cluster_share_the_answers() {
             assert_eq!(status(sidegate, &path), 200);
         }
     };
-    let one = scene.instance(&url, "");
+    let one = scene.instance(&url, "  insecure_plaintext: true\n");
     ask(&one);
     written(&one, 20);
     for node in &nodes {
         let size: u64 = node.command(&["DBSIZE"]).unwrap();
         assert!((1..20).contains(&size), "each node has some: {size}");
     }
-    let two = scene.instance(&url, "");
+    let two = scene.instance(&url, "  insecure_plaintext: true\n");
     ask(&two);
     assert_eq!((answers(&two, "l2"), answers(&two, "store")), (20, 0));
 }

@@ -186,12 +186,15 @@ impl Link {
 }
 
 impl Drivers {
-    /// Waits until one of them has given up: the client does so where connecting again seems to be of no
-    /// use to it, as after a wrong password. Then all of them are to be opened anew.
-    pub(super) async fn ended(&mut self) {
-        if !self.0.is_empty() {
-            // Whatever it says: it has ended.
-            let _ = select_all(self.0.iter_mut()).await;
+    /// Waits until one of them has given up, and why: the client does so where connecting again seems to be
+    /// of no use to it, as to a cluster that is none. Then all of them are to be opened anew.
+    pub(super) async fn ended(&mut self) -> String {
+        if self.0.is_empty() {
+            return std::future::pending().await;
+        }
+        match select_all(self.0.iter_mut()).await {
+            (Ok(Err(error)), ..) => format!("its client has given up: {error}"),
+            (Ok(Ok(())) | Err(_), ..) => "its client has ended".to_owned(),
         }
     }
 }

@@ -183,9 +183,7 @@ impl L2 {
                         () = self.write(&link, &mut queue) => {}
                         () = self.probe(&link) => {}
                         () = self.watch(&link) => {}
-                        () = drivers.ended() => {
-                            self.notice.failed("its client has given up: wrong password?");
-                        }
+                        reason = drivers.ended() => self.connecting.failed(&reason),
                     }
                 }
                 Err(error) => self.notice.failed(&error.to_string()),
@@ -282,6 +280,8 @@ impl L2 {
 
     /// Asks whether it is back, so that no request has to.
     async fn probe(&self, link: &Link) {
+        // One that went on when the connections were given up has not ended.
+        self.breaker.lock().abandoned();
         loop {
             sleep(ROUND).await;
             while self.breaker.lock().probe(BootTime::now()) {

@@ -252,9 +252,9 @@ fn values_of_others_count_once_the_log_of_this_life_is_known() {
     );
     rig.examined(Ok(&[]));
     assert_eq!(rig.poll(answer("10:10:", &[])), [Effect::Publish]);
-    rig.feed = rig.feed.loaded(&loaded("another", 3));
+    assert!(rig.feed.loaded(&loaded("another", 3)).is_none());
     assert_eq!(rig.poll(answer("10:10:", &[])), [Effect::Publish]);
-    rig.feed = rig.feed.loaded(&loaded("first", 3));
+    rig.feed = rig.feed.loaded(&loaded("first", 3)).unwrap();
     let effects = rig.poll(answer("11:11:", &[(10, "user:a")]));
     let first = shared(&effects).unwrap();
     // After the touches and before the poll is published.
@@ -283,7 +283,7 @@ fn values_of_others_count_once_the_log_of_this_life_is_known() {
     assert!(effects.contains(&Effect::Load) && effects.contains(&Effect::Flush(0)));
     rig.examined(Ok(&[]));
     assert_eq!(rig.poll(crashed.clone()), [Effect::Publish]);
-    rig.feed = rig.feed.loaded(&loaded("second", 3));
+    rig.feed = rig.feed.loaded(&loaded("second", 3)).unwrap();
     let third = shared(&rig.poll(crashed)).unwrap();
     assert_ne!(first.namespace(), third.namespace());
 }
