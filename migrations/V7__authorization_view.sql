@@ -18,7 +18,8 @@ create table sidegate.mv_meta (
     pairs        bigint      not null
 );
 
--- Creates it empty over the contract's views, if it is not there. Run as sidegate_owner, who may read them.
+-- Creates it empty over the contract's views, if it is not there. Run as sidegate_owner; sidegate_reader, who
+-- may read them, owns it.
 create function sidegate.build_view() returns boolean
     language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -28,8 +29,8 @@ begin
     if to_regclass('sidegate.mv_user_authorization_context') is not null then
         return false;
     end if;
-    select string_agg(format('select r.kind::text, r.id::text, r.owner_id::text, r.project_id::text, r.team_id::text, '
-                             'r.status::text, r.updated_at::timestamptz from sidegate.%I r', c.relname), ' union all ')
+    select string_agg(format('select %L, r.kind::text, r.id::text, r.owner_id::text, r.project_id::text, r.team_id::text, '
+                             'r.status::text, r.updated_at::timestamptz from sidegate.%I r', substr(c.relname, 11), c.relname), ' union all ')
     into resources from pg_class c
     where c.relnamespace = 'sidegate'::regnamespace and c.relkind = 'v'
       and c.relname in ('resources_uuid', 'resources_bigint', 'resources_text');
@@ -38,7 +39,7 @@ begin
     end if;
     execute format($view$
         create materialized view sidegate.mv_user_authorization_context as
-        with r (kind, id, owner_id, project_id, team_id, status, updated_at) as (%s),
+        with r (id_type, kind, id, owner_id, project_id, team_id, status, updated_at) as (%s),
         resource as (
             select r.*, p.id is not null as has_project, p.owner_id::text as project_owner_id,
                    p.team_id::text as project_team_id, p.visibility::text as visibility,
@@ -52,10 +53,10 @@ begin
                    m.expires_at
             from sidegate.memberships m
         ),
-        pair (kind, id, user_id) as (
-            select kind, id, owner_id from resource where owner_id is not null
+        pair (id_type, kind, id, user_id) as (
+            select id_type, kind, id, owner_id from resource where owner_id is not null
             union
-            select x.kind, x.id, m.user_id from resource x join membership m using (team)
+            select x.id_type, x.kind, x.id, m.user_id from resource x join membership m using (team)
         )
         select s.id::text                                                as user_id,
                x.id                                                      as generation_id,
@@ -65,21 +66,24 @@ begin
                coalesce(x.owner_id = s.id::text, false)                  as has_direct_access,
                m.role is not null                                        as has_team_access,
                coalesce(x.visibility in ('public', 'team_open'), false)  as has_public_access,
-               x.kind, x.team as team_id, m.expires_at,
+               x.id_type, x.kind, x.team as team_id, m.expires_at,
                coalesce(s.active::boolean, false) as active, s.roles::text[] as roles,
                x.owner_id, x.team_id as own_team_id, x.status, x.updated_at,
                x.has_project, x.project_owner_id, x.project_team_id, x.visibility,
-               m.user_id is not null as has_membership, m.role, m.end_micros
-        from pair join resource x using (kind, id)
+               m.role, m.end_micros
+        from pair join resource x using (id_type, kind, id)
         join sidegate.subjects s on s.id::text = pair.user_id
         left join membership m on m.team = x.team and m.user_id = pair.user_id
         with no data
     $view$, resources);
     create unique index mv_user_authorization_context_pair
-        on sidegate.mv_user_authorization_context (user_id, kind, generation_id);
+        on sidegate.mv_user_authorization_context (user_id, kind, generation_id, id_type);
     create index mv_user_authorization_context_recent
         on sidegate.mv_user_authorization_context (updated_at desc nulls last);
-    grant select on sidegate.mv_user_authorization_context to sidegate_reader;
+    -- What the views call runs as the view's owner while it is built: it may do what the login may, and no more.
+    grant create on schema sidegate to sidegate_reader;
+    alter materialized view sidegate.mv_user_authorization_context owner to sidegate_reader;
+    revoke create on schema sidegate from sidegate_reader;
     delete from sidegate.mv_meta;
     return true;
 end
@@ -110,6 +114,10 @@ declare
     seen   xid8;
     number bigint;
 begin
+    -- Or an old snapshot would go with a new name.
+    if current_setting('transaction_isolation') <> 'read committed' then
+        raise exception 'refresh_view: expected a transaction that is read committed';
+    end if;
     if not pg_try_advisory_xact_lock(7235419004138209647) then
         return null;
     end if;

@@ -15,8 +15,7 @@ begin
                     where c.relnamespace = 'sidegate'::pg_catalog.regnamespace and c.relkind = 'v'
                       and c.relname not in ('history', 'triggers', 'surplus') loop
         execute pg_catalog.format('revoke all on %s from public', contract);
-        -- The owner of the materialized view over them reads them too.
-        execute pg_catalog.format('grant select on %s to sidegate_reader, sidegate_owner', contract);
+        execute pg_catalog.format('grant select on %s to sidegate_reader', contract);
         -- A superuser's view would read with a superuser's rights: the tables' owner is enough.
         if (select r.rolsuper from pg_catalog.pg_roles r where r.rolname = current_user) then
             select pg_catalog.array_agg(distinct pg_catalog.pg_get_userbyid(t.relowner)) into owners

@@ -5,6 +5,7 @@
 -- administrator, and membership in sidegate_owner:
 --     create role sidegate_owner nologin;
 --     create role sidegate_reader nologin;
+--     grant sidegate_reader to sidegate_owner;    -- for database.view
 --     grant sidegate_owner to <the migrating role>;
 --     grant sidegate_reader to <the login of database.url>;
 do $$
@@ -17,6 +18,14 @@ begin
     end if;
     if not pg_catalog.pg_has_role(current_user, 'sidegate_owner', 'usage') then
         execute pg_catalog.format('grant sidegate_owner to %I', current_user);
+    end if;
+    -- For the materialized view, which belongs to the reader.
+    if not pg_catalog.pg_has_role('sidegate_owner', 'sidegate_reader', 'usage') then
+        begin
+            grant sidegate_reader to sidegate_owner;
+        exception when insufficient_privilege then
+            raise warning 'sidegate_owner is no member of sidegate_reader: there can be no materialized view';
+        end;
     end if;
     if exists (select from pg_catalog.pg_roles where rolname in ('sidegate_owner', 'sidegate_reader')
                and (rolcanlogin or rolsuper)) then

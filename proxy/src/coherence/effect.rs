@@ -25,6 +25,9 @@ pub(super) enum Effect {
     Share(Arc<Shared>),
     /// The poll is applied; always the last one.
     Publish,
+    /// Everything is to be said to have changed, in the log: what others have read is void for whoever starts
+    /// later too, also if the fingerprint goes back to what it was.
+    Void,
     /// An examination is to begin; one that goes on counts no longer.
     Examine,
     /// The life of the database is to be given an id.
@@ -35,6 +38,7 @@ pub(super) enum Effect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Wanted {
     pub(super) load: bool,
+    pub(super) void: bool,
     pub(super) examination: bool,
     pub(super) incarnation: bool,
 }
@@ -65,6 +69,7 @@ pub(super) fn carry_out(coherence: &Coherence, asked: &Asked, effects: Vec<Effec
                 }
             }
             Effect::Load => wanted.load = true,
+            Effect::Void => wanted.void = true,
             Effect::Share(shared) => coherence.share(shared),
             Effect::Publish => {
                 if coherence.publish(number, asked.start) {

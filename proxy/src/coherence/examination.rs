@@ -5,19 +5,25 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use super::FeedSettings;
-use crate::database::connect;
+use crate::database::{connect, describe};
 use crate::doctor::{Severity, examine};
 
+const VOID: &str = "select sidegate.invalidate('{*}')::text";
 /// How long one look may take.
 const EXAMINATION: Duration = Duration::from_secs(25);
 
 /// Asks the doctor, over a connection of its own and of the login whose rights count.
-pub(super) async fn look(settings: FeedSettings) -> Result<Vec<String>, String> {
+pub(super) async fn look(settings: FeedSettings, void: bool) -> Result<Vec<String>, String> {
     let examined = async {
         let database = &settings.store.database;
         let (client, _connection) = connect(&database.url, database)
             .await
             .map_err(|error| error.to_string())?;
+        if void {
+            // A login that may not write it may not be cached for.
+            let written = client.query_typed(VOID, &[]).await;
+            written.map_err(|error| describe(&error))?;
+        }
         let examination = examine(&client, &settings.expectations).await;
         examination.map_err(|error| error.to_string())
     };

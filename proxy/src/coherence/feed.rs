@@ -209,6 +209,7 @@ impl Feed {
                 vec![
                     closed("tables, triggers or views have changed: they are being examined"),
                     Effect::Flush(before(&answer.snapshot)),
+                    Effect::Void,
                     Effect::Examine,
                 ]
             }

@@ -130,6 +130,8 @@ struct Driver<'c> {
     examination: JoinSet<Result<Vec<String>, String>>,
     examine_at: Instant,
     loader: Loader,
+    /// The next examination has to write into the log that everything has changed.
+    void: bool,
     /// The next link has to give the life of the database its id.
     begin: bool,
     notice: Notice,
@@ -156,6 +158,7 @@ impl<'c> Driver<'c> {
             examination: JoinSet::new(),
             examine_at: now + EXAMINE,
             loader: Loader::default(),
+            void: false,
             begin: false,
             notice: Notice::new("the change feed's polls"),
             noise: BootTime::now().nanos() | 1,
@@ -264,6 +267,7 @@ impl<'c> Driver<'c> {
     /// from the same snapshot.
     fn carry_out(&mut self, asked: &Asked, decision: Decision) {
         let wanted = carry_out(self.coherence, asked, decision.effects);
+        self.void |= wanted.void;
         if wanted.examination {
             self.examine();
         }
@@ -277,7 +281,8 @@ impl<'c> Driver<'c> {
     /// Begins an examination; one that goes on counts no longer.
     fn examine(&mut self) {
         self.examination = JoinSet::new();
-        self.examination.spawn(look(self.settings.clone()));
+        self.examination
+            .spawn(look(self.settings.clone(), self.void));
     }
 
     fn load(&mut self) {
@@ -303,6 +308,8 @@ impl<'c> Driver<'c> {
 
     fn examined(&mut self, found: Result<Result<Vec<String>, String>, tokio::task::JoinError>) {
         let found = found.unwrap_or_else(|error| Err(error.to_string()));
+        // It wrote before it looked.
+        self.void &= found.is_err();
         let pause = match &found {
             Ok(reasons) if reasons.is_empty() => EXAMINE,
             Ok(_) => EXAMINE_AGAIN,

@@ -307,9 +307,10 @@ impl Kept {
         store: &Store,
         question: &Question<'_>,
     ) -> Result<Answer, StoreError> {
-        // Before the statement: it is newer than the triggers and views that this stands for.
-        let shared = self.l2.as_ref().zip(self.coherence.shared());
+        // In this order, and before the statement: what makes the conditions others is a flush too, and after
+        // one nothing is admitted. So the answer is of the life, the triggers and the views that they stand for.
         let before = self.coherence.begin();
+        let shared = self.l2.as_ref().zip(self.coherence.shared());
         let trust = |origin: &Origin| !self.is_elsewhere(origin);
         let answer = match store.postgres() {
             Some(store) => store.ask(question, Some(&trust)).await?,

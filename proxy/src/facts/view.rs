@@ -42,6 +42,10 @@ impl Kept {
                 return None;
             }
         };
+        // This connection may lead elsewhere than the one that was asked what the view is of (R4).
+        if *pair.namespace != *built.namespace {
+            return None;
+        }
         let tags = tags(question, &pair.answer);
         let (reading, version) = coherence
             .admit_shared(Source::View, shared, pair.xmin, tags)
@@ -64,8 +68,11 @@ impl Kept {
                 return;
             }
         };
-        let all = pairs.len();
+        let (all, namespace) = (pairs.len(), shared.namespace().to_string());
         let kept = pairs.iter().filter(|pair| {
+            if *pair.namespace != *namespace {
+                return false;
+            }
             let (kind, id) = &pair.resource;
             let question = Question {
                 subject: &pair.subject,

@@ -15,6 +15,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use sidegate_config::{DatabaseSettings, Refresh, ViewSettings};
 use tokio::time::{Instant, sleep};
+use tokio_postgres::IsolationLevel;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::coherence::{Coherence, Shared};
@@ -172,7 +173,11 @@ pub async fn refresh(
 ) -> Result<Option<i64>, RefreshError> {
     let (mut client, _connection) = connect(&settings.url, settings).await?;
     // In a transaction, so that the bound is that of whoever does the work behind a pooler.
-    let transaction = client.transaction().await?;
+    let transaction = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::ReadCommitted)
+        .start()
+        .await?;
     let bound = format!("set local statement_timeout = {}", limit.as_millis());
     transaction.batch_execute(&bound).await?;
     transaction.batch_execute(LEAVE).await?;

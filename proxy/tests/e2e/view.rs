@@ -220,8 +220,6 @@ fn the_view_says_where_to_look_and_the_tables_what_is_so() {
     // It may be read and built by the login, and changed by nobody; it goes where a table is let go, and comes
     // back; without a strategy there is none.
     let login = scene.database.session(LOGIN);
-    let drop = "drop materialized view sidegate.mv_user_authorization_context";
-    assert_eq!(login.refused(drop), "42501");
     assert_eq!(
         login.refused("update sidegate.mv_meta set xid = '99999'"),
         "42501"

@@ -4,6 +4,7 @@
 //! command on a connection that is down fails at once; a connection that does not answer is given up and
 //! opened anew. No more of a value is read than the longest that is written.
 
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -30,8 +31,8 @@ const UNRESPONSIVE: Duration = Duration::from_secs(1);
 /// Between two tries to connect, in milliseconds: the least, the most, and what the pause grows by.
 const RECONNECT: (u32, u32, u32) = (50, 1000, 2);
 
-/// How connections are made.
-#[derive(Debug, Clone)]
+/// How connections are made. Its configuration has the password.
+#[derive(Clone)]
 pub(super) struct Links {
     config: Config,
     connection: ConnectionConfig,
@@ -60,6 +61,12 @@ pub(super) enum Trouble {
     Away,
     /// It answers that this is not to be had: something else is under the name, or it is full.
     Refused,
+}
+
+impl fmt::Debug for Links {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Links").finish_non_exhaustive()
+    }
 }
 
 impl Links {
@@ -163,7 +170,7 @@ impl Link {
     pub(super) async fn trouble(&self) -> String {
         let mut errors = self.client().error_rx();
         match errors.recv().await {
-            Ok((error, _server)) => error.to_string(),
+            Ok((error, _server)) => reason(&error),
             // More than it can hold at once, or the client is gone.
             Err(_) => "no connection".to_owned(),
         }
@@ -193,7 +200,7 @@ impl Drivers {
             return std::future::pending().await;
         }
         match select_all(self.0.iter_mut()).await {
-            (Ok(Err(error)), ..) => format!("its client has given up: {error}"),
+            (Ok(Err(error)), ..) => format!("its client has given up: {}", reason(&error)),
             (Ok(Ok(())) | Err(_), ..) => "its client has ended".to_owned(),
         }
     }
@@ -205,6 +212,28 @@ impl Drop for Drivers {
             task.abort();
         }
     }
+}
+
+/// What may be said of an error: words of the system or of TLS, and of the server's the first one, if it is
+/// one of these. A server that does not understand repeats what it was sent, a password included.
+fn reason(error: &Error) -> String {
+    const KNOWN: [&str; 6] = [
+        "WRONGPASS",
+        "NOAUTH",
+        "NOPERM",
+        "LOADING",
+        "MASTERDOWN",
+        "READONLY",
+    ];
+    if matches!(
+        error.kind(),
+        ErrorKind::IO | ErrorKind::Tls | ErrorKind::Timeout
+    ) {
+        return error.to_string();
+    }
+    let said = error.details().split_whitespace().next();
+    let said = said.filter(|word| KNOWN.contains(word)).unwrap_or_default();
+    format!("{} {said}", error.kind().to_str())
 }
 
 fn trouble(error: &Error) -> Trouble {

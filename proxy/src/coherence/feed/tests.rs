@@ -190,13 +190,23 @@ fn another_fingerprint_closes_until_an_examination_lies_between_two_polls() {
     let effects = rig.poll(off);
     assert!(matches!(
         effects[..],
-        [Effect::Close(_), Effect::Flush(10), Effect::Examine]
+        [
+            Effect::Close(_),
+            Effect::Flush(10),
+            Effect::Void,
+            Effect::Examine
+        ]
     ));
     // On again, which is a third fingerprint; had it been the first one, the same.
     let effects = rig.poll(answer("12:12:", &[]));
     assert!(matches!(
         effects[..],
-        [Effect::Close(_), Effect::Flush(11), Effect::Examine]
+        [
+            Effect::Close(_),
+            Effect::Flush(11),
+            Effect::Void,
+            Effect::Examine
+        ]
     ));
     // A poll that was sent before the examination ended may have seen what was before it.
     let early = rig.ask();

@@ -44,6 +44,8 @@ pub struct Pair {
     pub answer: Answer,
     /// The xmin of the view that they are of.
     pub xmin: u64,
+    /// What that view is good for.
+    pub namespace: Box<str>,
 }
 
 const META: &str = "select m.xid::text, m.namespace, m.refreshed_at::text, \
@@ -52,9 +54,10 @@ const META: &str = "select m.xid::text, m.namespace, m.refreshed_at::text, \
 /// In one snapshot: what it was built from, and its rows.
 const COLUMNS: &str = "select m.xid::text, v.user_id, v.kind, v.generation_id, v.active, v.roles, \
     v.owner_id, v.project_id, v.own_team_id, v.status, v.has_project, v.project_owner_id, \
-    v.project_team_id, v.visibility, v.role, v.end_micros \
+    v.project_team_id, v.visibility, v.role, v.end_micros, v.id_type, m.namespace \
     from sidegate.mv_meta m cross join sidegate.mv_user_authorization_context v";
-const ONE: &str = "where v.user_id = $1::text and v.kind = $2::text and v.generation_id = $3::text";
+const ONE: &str = "where v.user_id = $1::text and v.kind = $2::text and v.generation_id = $3::text \
+    and v.id_type = $4::text";
 const RECENT: &str = "order by v.updated_at desc nulls last limit $1::text::bigint";
 const OF_SUBJECT: &str = "where v.user_id = $1::text order by v.updated_at desc nulls last, v.kind, \
     v.generation_id limit $2::text::bigint";
@@ -84,7 +87,12 @@ impl PostgresStore {
             return Ok(None);
         };
         let statement = format!("{COLUMNS} {ONE}");
-        let parameters = [question.subject.as_str(), kind, id.as_str()];
+        let id_type = self
+            .policy
+            .kind(kind)
+            .and_then(|it| self.policy.id_type(it));
+        let id_type = id_type.ok_or(Malformed::Column("view.kind"))?;
+        let parameters = [question.subject.as_str(), kind, id.as_str(), id_type.name()];
         let rows = self
             .view_rows(Purpose::Authorization, &statement, &parameters)
             .await?;
@@ -92,7 +100,7 @@ impl PostgresStore {
     }
 
     /// The pairs of the resources that were changed last, at most so many. Those of kinds that the policy
-    /// does not know are left out.
+    /// does not know, or by another type of id, are left out.
     pub(crate) async fn view_recent(&self, most: usize) -> Result<Vec<Pair>, Trouble> {
         let statement = format!("{COLUMNS} {RECENT}");
         let rows = self
@@ -157,8 +165,15 @@ impl PostgresStore {
     }
 
     fn is_known(&self, row: &Row) -> bool {
-        row.try_get::<_, &str>(2)
-            .is_ok_and(|kind| self.policy.kind(kind).is_some())
+        let (kind, id_type) = (row.try_get::<_, &str>(2), row.try_get::<_, &str>(16));
+        let (Ok(kind), Ok(id_type)) = (kind, id_type) else {
+            return false;
+        };
+        let known = self
+            .policy
+            .kind(kind)
+            .and_then(|it| self.policy.id_type(it));
+        known.is_some_and(|known| known.name() == id_type)
     }
 
     fn pair(&self, row: &Row) -> Result<Pair, Trouble> {
@@ -187,6 +202,7 @@ impl PostgresStore {
                 origin: None,
             },
             xmin: xmin(row)?,
+            namespace: value::<&str>(row, 17, "mv_meta.namespace")?.into(),
         })
     }
 }
