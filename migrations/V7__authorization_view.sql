@@ -144,32 +144,6 @@ begin
 end
 $$;
 
--- As before; the materialized view goes first, because it reads the contract's views.
-create or replace function sidegate.release(target regclass) returns void
-    language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-declare
-    views text;
-begin
-    perform sidegate.drop_view();
-    with recursive reader (oid) as (
-        select t::oid from sidegate.tree(target) t
-        union
-        select w.ev_class from reader
-        join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = reader.oid
-        join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
-    )
-    select string_agg(c.oid::regclass::text, ', ') into views from reader join pg_class c using (oid)
-    where c.relkind = 'v' and c.relnamespace = 'sidegate'::regnamespace;
-    -- Without CASCADE: a view of the application over them is not ours to drop.
-    if views is not null then
-        execute 'drop view ' || views;
-    end if;
-    delete from sidegate.state where key = 'contract';
-    perform sidegate.unwatch(target);
-end
-$$;
-
 revoke all on function sidegate.build_view(), sidegate.drop_view(), sidegate.refresh_view(text, interval) from public;
 grant execute on function sidegate.refresh_view(text, interval) to sidegate_reader;
 grant select on sidegate.mv_meta to sidegate_reader;

@@ -67,8 +67,12 @@ impl<R> Clone for Entry<R> {
 /// The end of an entry's time: up to a tenth early, so that what was kept together is not asked for
 /// again together. Never late: a lifetime is a bound.
 pub(super) fn until(now: BootTime, ttl: Duration) -> BootTime {
-    let early = (ttl / 10).mul_f64(fraction(now.nanos()));
-    now.after(ttl.saturating_sub(early))
+    now.after(ttl.saturating_sub(early(now, ttl)))
+}
+
+/// By how much a lifetime that begins now ends early.
+pub(super) fn early(now: BootTime, ttl: Duration) -> Duration {
+    (ttl / 10).mul_f64(fraction(now.nanos()))
 }
 
 /// A number of 0..1 that two near instants do not share: the finalizer of splitmix64.

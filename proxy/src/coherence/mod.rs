@@ -9,8 +9,9 @@
 //! Does not: hold what is cached, or decide what to do without a reading. Who keeps a value calls
 //! [`Coherence::begin`] before its query is sent and [`Coherence::admit`] when the answer is there.
 //!
-//! [`Shared`] is about values that this process has not read itself. `feed` decides what an answer of the database means, `run` asks for it, `edits` stands in for both where
-//! the store is a file; this file and `reading` are what requests see. The order of loads and stores that all of it rests on:
+//! `feed` decides what an answer of the database means, `run` asks for it, `edits` stands in for both where
+//! the store is a file; [`Shared`] is about values that this process has not read itself; this file and
+//! `reading` are what requests see. The order of loads and stores that all of it rests on:
 //!
 //! | the feed, for each poll       | a fill                        | a request                          |
 //! |-------------------------------|-------------------------------|------------------------------------|

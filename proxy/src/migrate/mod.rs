@@ -204,6 +204,8 @@ impl Session {
             // Its lock is on the views only: the triggers follow, as any that are no longer wanted.
             let transaction = client.transaction().await?;
             transaction.batch_execute(&before).await?;
+            // It reads the views that go.
+            transaction.batch_execute(view::DROP).await?;
             transaction
                 .execute("select sidegate.release($1::text::regclass)", &[&table])
                 .await?;

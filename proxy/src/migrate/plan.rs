@@ -56,6 +56,7 @@ pub(super) async fn release(
     say: &mut dyn FnMut(&str),
 ) -> Result<(), MigrateError> {
     session.installed().await?;
+    say(&format!("{};", super::view::DROP));
     say(&format!(
         "select sidegate.release('{}');",
         table.replace('\'', "''")

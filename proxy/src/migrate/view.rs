@@ -9,7 +9,7 @@ use super::{MigrateError, Session, refused};
 
 const DOING: &str = "the materialized view";
 const BUILD: &str = "select sidegate.build_view()";
-const DROP: &str = "select sidegate.drop_view()";
+pub(super) const DROP: &str = "select sidegate.drop_view()";
 
 impl Session {
     pub(super) async fn view(

@@ -131,10 +131,10 @@ pub async fn list(
             subject: &subject,
             resource: Some((kind, id)),
         };
-        let answer = store.ask(&question, None).await?;
         let Some(kind_id) = policy.kind(kind) else {
             continue;
         };
+        let answer = store.ask(&question, None).await?;
         let query = Query {
             subject: &subject,
             claimed_roles: &[],

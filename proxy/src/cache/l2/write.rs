@@ -19,6 +19,7 @@ use super::link::{Link, MOST, Trouble};
 use super::record::Record;
 use super::tally::Write;
 use super::{L2, Namespace};
+use crate::cache::entry::early;
 use crate::coherence::BootTime;
 use crate::store::{Answer, Question};
 
@@ -83,8 +84,8 @@ impl Lifetimes {
         }
     }
 
-    /// In whole seconds; 0: not at all. `now` is in microseconds since 1970.
-    fn of(&self, answer: &Answer, now: UnixMicros) -> u64 {
+    /// Below a second: not at all. `now` is in microseconds since 1970.
+    fn of(&self, answer: &Answer, now: UnixMicros) -> Duration {
         let mut least = self.subject;
         if let Some(resource) = &answer.resource {
             least = least.min(self.resource);
@@ -105,7 +106,7 @@ impl Lifetimes {
         if let Some(left) = left.and_then(|left| u64::try_from(left).ok()) {
             least = least.min(Duration::from_micros(left));
         }
-        least.as_secs()
+        least
     }
 }
 
@@ -140,7 +141,7 @@ impl L2 {
         let question = offer.question();
         let key = Key::new(offer.namespace, &question);
         let ttl = self.lifetimes.of(&offer.answer, self.clock.now());
-        let ttl = ttl.saturating_sub(early(ttl));
+        let ttl = ttl.saturating_sub(early(BootTime::now(), ttl)).as_secs();
         if ttl == 0 {
             return None;
         }
@@ -153,13 +154,4 @@ impl L2 {
         let value = self.seals.seal(key.as_bytes(), &body)?;
         (value.len() <= MOST).then_some((key, value, ttl))
     }
-}
-
-/// Up to a tenth of so many seconds, by chance.
-fn early(ttl: u64) -> u64 {
-    BootTime::now()
-        .nanos()
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-        .checked_rem(ttl / 10 + 1)
-        .unwrap_or_default()
 }
