@@ -7,6 +7,7 @@
 mod cache;
 mod cors;
 mod database;
+mod hardening;
 mod header;
 mod identity;
 mod issuer;
@@ -74,7 +75,8 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     own::instances(&raw.upstream, listen, admin_listen, report);
     let upstream = upstream::upstream(raw.upstream, report);
     let trusted_proxies = server::trusted_proxies(&raw.trusted_proxies, every_proxy, report);
-    let limits = server::limits(&raw.limits, report);
+    let limits = hardening::limits(&raw.limits, report);
+    let strictness = hardening::strictness(&raw.hardening);
     let issuers = issuer::issuers(raw.issuers, no_issuers, report);
     let store = store::store(raw.store, raw.database, report);
     let redis = redis::redis(raw.redis, report);
@@ -99,6 +101,7 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
         upstream: upstream?,
         trusted_proxies: trusted_proxies?,
         limits: limits?,
+        strictness,
         issuers: issuers?,
         store: store?,
         redis: redis?,

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use crate::authn::{Authenticator, KeyError, RemoteKeys};
 use crate::authz::Authorizer;
 use crate::cache::L2Error;
+use crate::client::TrustedProxies;
 use crate::clock::Clock;
 use crate::coherence::PolicyDigest;
 use crate::cors::Cors;
@@ -101,7 +102,8 @@ impl Generation {
         let store = reuse::store(&settings, previous, &policy)?;
         let facts = reuse::facts(&settings, previous, &store, &policy)?;
         let signer = reuse::signer(&settings, previous)?;
-        let identity = Identity::new(signer, &authenticator, settings.trusted_proxies.clone());
+        let trusted = TrustedProxies::new(settings.trusted_proxies.clone());
+        let identity = Identity::new(signer, &authenticator, trusted.clone());
         let pipeline = Pipeline {
             routes,
             authenticator,
@@ -109,6 +111,10 @@ impl Generation {
             cors: Cors::new(&settings.cors),
             clock: Clock::System,
             timeout: settings.limits.decision_timeout,
+            strictness: settings.strictness,
+            max_body_bytes: settings.limits.max_body_bytes,
+            trusted_proxies: trusted,
+            throttle: reuse::throttle(&settings, previous),
         };
         let upstreams = match previous {
             Some(previous) if previous.settings.upstream == settings.upstream => {

@@ -157,6 +157,12 @@ impl Authenticator {
         })
     }
 
+    /// Whether a request carries one credential, good or bad.
+    #[must_use]
+    pub fn presents(&self, head: &Head<'_>) -> bool {
+        self.carriers.extract(head).is_ok()
+    }
+
     /// Checks a token's signature with an issuer's keys and nothing else, so that published
     /// vectors can be run whose payloads are no claims. Makes no principal.
     ///

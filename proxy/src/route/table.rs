@@ -36,6 +36,16 @@ pub struct Found {
     pub path_id: Option<Id>,
 }
 
+impl Found {
+    /// Whether another way to look led to the same rule and the same resource.
+    #[must_use]
+    pub fn is(&self, other: Option<&Self>) -> bool {
+        other.is_some_and(|other| {
+            Arc::ptr_eq(&self.route, &other.route) && self.path_id == other.path_id
+        })
+    }
+}
+
 /// Why routes are not a table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RouteTableError {
@@ -282,6 +292,8 @@ fn compile(setting: &RouteSettings, policy: &Policy) -> Result<Route, RouteTable
         hide_denied: setting.hide_denied,
         stale_if_error: setting.stale_if_error,
         websocket: setting.websocket,
+        relax: setting.relax,
+        max_body_bytes: setting.max_body_bytes,
         upstream: setting.upstream.clone(),
     })
 }

@@ -167,6 +167,9 @@ fn literal(segment: &str, last: bool) -> Result<Segment, TemplateError> {
         return Err(not_canonical(TargetError::ForbiddenByte));
     }
     let target = Target::parse(format!("/{segment}").as_bytes()).map_err(not_canonical)?;
+    if target.has_parameters() {
+        return Err(not_canonical(TargetError::MatrixParameter));
+    }
     let canonical = target.path().trim_start_matches('/');
     if canonical == segment {
         Ok(Segment::Literal(segment.to_owned()))

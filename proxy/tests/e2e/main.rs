@@ -24,6 +24,7 @@ mod grants;
 mod instances;
 mod invalidate;
 mod keys;
+mod limits;
 mod migrate;
 mod outages;
 mod probes;
