@@ -73,6 +73,10 @@ pub(crate) struct Raw {
     /// other route names is then public. Default: false.
     #[serde(default)]
     pub(crate) insecure_public_everything: Lenient<bool>,
+    /// Accept a configuration, key or directory file to which everybody on the machine may write: they
+    /// decide who gets in then. Default: false.
+    #[serde(default)]
+    pub(crate) insecure_writable_files: Lenient<bool>,
     /// Bounds on the time and size of one request.
     #[serde(default)]
     pub(crate) limits: Limits,

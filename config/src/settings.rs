@@ -69,6 +69,8 @@ pub struct Settings {
     pub cors: CorsSettings,
     /// What the application is told about the subject.
     pub identity: IdentitySettings,
+    /// Whether files to which everybody may write are read all the same.
+    pub writable_files: bool,
     /// Every `insecure_…` option that is on, by its YAML path, to be named in the log at start.
     pub insecure: Vec<String>,
     /// What is allowed but worth a second look, for `sidegate check`.

@@ -25,6 +25,7 @@ use crate::coherence::PolicyDigest;
 use crate::cors::Cors;
 use crate::database::DatabaseError;
 use crate::facts::Facts;
+use crate::guard;
 use crate::identity::{AssertionError, Identity};
 use crate::pipeline::Pipeline;
 use crate::route::{RouteTable, RouteTableError};
@@ -55,6 +56,9 @@ pub struct Generation {
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError {
+    /// A file is not safe where it is.
+    #[error("{0}")]
+    Guard(#[from] guard::Writable),
     /// The policy mentions what it does not define.
     #[error("policy: {0}")]
     Policy(#[from] PolicyError),
@@ -91,6 +95,7 @@ impl Generation {
     /// # Errors
     /// When any of it is missing or bad.
     pub fn assemble(settings: Settings, previous: Option<&Self>) -> Result<Self, AssembleError> {
+        guard::files(&settings)?;
         let policy = Arc::new(Policy::compile(&document(&settings.policy))?);
         let routes = RouteTable::compile(&settings.routes, &policy)?;
         let known: Vec<_> = previous

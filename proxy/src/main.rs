@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 done (`explain` has explained, whatever the verdict), 1 refused
 //! or failed, 2 wrong usage.
 
+mod check;
 mod operate;
 
 use std::io::{self, Write as _};
@@ -12,7 +13,7 @@ use sidegate::app::Listening;
 use sidegate::clock::Clock;
 use sidegate::generation::Generation;
 use sidegate::{authn, demo, doctor, explain, migrate};
-use sidegate_config::{ConfigError, Env, ProcessEnv, StoreSettings};
+use sidegate_config::{Env, ProcessEnv, StoreSettings};
 use tracing_subscriber::EnvFilter;
 
 use operate::{ViewCommand, invalidate_facts, look_at_view};
@@ -42,6 +43,9 @@ enum Command {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
+        /// Say also what protects what, and mark what is worth a second look.
+        #[arg(long)]
+        security: bool,
         /// Answer with JSON.
         #[arg(long)]
         json: bool,
@@ -153,7 +157,11 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         Command::Run { config } => {
             Listening::start(&config)?.serve(Vec::new());
         }
-        Command::Check { config, json } => return check(&config, json),
+        Command::Check {
+            config,
+            security,
+            json,
+        } => return check::check(&config, security, json),
         Command::Explain {
             config,
             token,
@@ -196,41 +204,6 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo { port, json } => demo::run(port, json)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn check(config: &Path, json: bool) -> Result<ExitCode, Failure> {
-    let checked = match sidegate_config::load(config, &ProcessEnv) {
-        Ok(settings) => Generation::assemble(settings, None)
-            .map(|generation| generation.notes())
-            .map_err(|error| vec![format!("{}: {error}", config.display())]),
-        Err(ConfigError::Invalid { file, problems }) => Err(problems
-            .iter()
-            .map(|problem| problem.in_file(&file))
-            .collect()),
-        Err(error @ ConfigError::Read { .. }) => Err(vec![error.to_string()]),
-    };
-    let (ok, problems, notes) = match checked {
-        Ok(notes) => (true, Vec::new(), notes),
-        Err(problems) => (false, problems, Vec::new()),
-    };
-    if json {
-        print(&serde_json::json!({ "ok": ok, "problems": problems, "notes": notes }).to_string())?;
-    } else {
-        for problem in &problems {
-            print(&format!("error: {problem}"))?;
-        }
-        for note in &notes {
-            print(&format!("note: {note}"))?;
-        }
-        if ok {
-            print(&format!("{}: ok", config.display()))?;
-        }
-    }
-    Ok(if ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
 }
 
 fn explain_offline(config: &Path, request: &explain::Request, json: bool) -> Result<(), Failure> {

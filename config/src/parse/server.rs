@@ -10,7 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::report::Report;
-use super::value::{Bounds, all};
+use super::value::{Bounds, PLACEHOLDER, all, is_placeholder};
 use crate::locate::YamlPath;
 use crate::raw;
 use crate::settings::{AdminSettings, ServerSettings};
@@ -95,6 +95,9 @@ fn token(path: &YamlPath, written: String, report: &mut Report) -> Option<crate:
     let token = report.secret(path, written)?;
     if token.expose().len() < MIN_TOKEN_BYTES {
         return report.refuse(path, "expected a token of at least 16 bytes");
+    }
+    if is_placeholder(&token) {
+        return report.refuse(path, PLACEHOLDER);
     }
     Some(token)
 }

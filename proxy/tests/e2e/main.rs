@@ -21,6 +21,7 @@ mod doctor;
 mod environments;
 mod foreign;
 mod grants;
+mod guard;
 mod instances;
 mod invalidate;
 mod keys;
