@@ -25,6 +25,7 @@ mod instances;
 mod invalidate;
 mod keys;
 mod migrate;
+mod openapi;
 mod outages;
 mod probes;
 mod process;
