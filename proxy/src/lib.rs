@@ -36,6 +36,7 @@ pub mod invalidate;
 pub mod listener;
 pub mod metrics;
 pub mod migrate;
+pub mod openapi;
 pub mod outcome;
 pub mod pipeline;
 pub mod posture;

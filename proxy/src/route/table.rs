@@ -132,7 +132,7 @@ impl RouteTable {
             // A route that names HEAD comes before one of the same path that HEAD only follows.
             same.sort_by_key(|route| {
                 (
-                    precedence(&route.template),
+                    route.template.precedence(),
                     !route.methods.contains(&Method::HEAD),
                 )
             });
@@ -181,6 +181,12 @@ impl RouteTable {
         } else {
             Ok(Some(found))
         }
+    }
+
+    /// Every route, in the order of the configuration.
+    #[must_use]
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.routes
     }
 
     /// Routes that hide a part of another, or that can never be reached, as sentences for
@@ -331,12 +337,4 @@ fn id_source(
             Ok(IdSource::Path(position))
         }
     }
-}
-
-/// The types of a template's parameters, the most particular first.
-pub(super) fn precedence(template: &Template) -> Vec<IdType> {
-    template
-        .parameters()
-        .map(|(_, id_type)| id_type.unwrap_or(IdType::Text))
-        .collect()
 }

@@ -57,7 +57,7 @@ fn a_file_that_everybody_may_write_to_decides_nothing() {
 #[test]
 fn a_reload_of_such_a_file_changes_nothing() {
     let recorder = Recorder::start();
-    let mut sidegate = Sidegate::start(recorder.address, "");
+    let sidegate = Sidegate::start(recorder.address, "");
     let file = sidegate.folder().join("sidegate.yaml");
     std::fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
     sidegate.signal("HUP");

@@ -27,6 +27,7 @@ mod invalidate;
 mod keys;
 mod limits;
 mod migrate;
+mod openapi;
 mod outages;
 mod probes;
 mod process;
