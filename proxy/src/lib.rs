@@ -24,6 +24,8 @@ pub mod doctor;
 pub mod explain;
 pub mod facts;
 pub mod file_watch;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod gateway;
 pub mod generation;
 pub mod guard;
