@@ -35,6 +35,7 @@ mod provider;
 mod readme;
 mod recorder;
 mod reload;
+mod secrets;
 mod sharing;
 mod shipped;
 mod stores;
