@@ -27,6 +27,7 @@ mod invalidate;
 mod keys;
 mod limits;
 mod migrate;
+mod oracle;
 mod outages;
 mod probes;
 mod process;
