@@ -20,6 +20,7 @@ mod denials;
 mod doctor;
 mod environments;
 mod foreign;
+mod garden;
 mod grants;
 mod guard;
 mod instances;
