@@ -191,32 +191,28 @@ const LIES: [(&str, &str); 16] = [
 ];
 
 fn a_forged_name_is_not_read(program: Program) {
-    let garden = Garden::of(program);
+    let server = program.start();
+    // As it is, odd names are refused; what drops them is behind that rule.
+    let lenient = config(server.address, "hardening: { mode: report_only }");
+    let sidegate = Sidegate::run(&lenient.replace("read_timeout: 500ms", "read_timeout: 20s"));
     let bearer = format!("Bearer {}", token(ALICE));
     let mine = format!("/g/{MINE}");
     let authorized = format!("read generation:{MINE}");
-    let mut read = 0;
     for lies in LIES.chunks(1).chain([&LIES[..]]) {
         for (target, expected) in [("/a", &[][..]), (&mine, &[ALICE, &authorized])] {
             let mut headers = lies.to_vec();
             headers.push(("Authorization", &bearer));
-            let mut wire = Wire::connect(garden.closed.proxy);
+            let mut wire = Wire::connect(sidegate.proxy);
             wire.send(request("GET", target, &headers));
-            let Some(reading) = Reading::of(wire.reply()) else {
-                continue;
-            };
-            read += 1;
+            let reading = Reading::of(wire.reply()).unwrap_or_else(|| panic!("{lies:?}: refused"));
             let values = |name: &str| -> Vec<String> {
-                let headers = reading.headers.iter();
                 let same =
-                    headers.filter(|(known, value)| folded(known) == name && !value.is_empty());
-                same.map(|(_, value)| value.clone()).collect()
+                    |(known, value): &&(String, String)| folded(known) == name && !value.is_empty();
+                let values = reading.headers.iter().filter(same);
+                values.map(|(_, value)| value.clone()).collect()
             };
-            let told = [
-                values("x-sidegate-subject"),
-                values("x-sidegate-authorized"),
-            ]
-            .concat();
+            let subjects = values("x-sidegate-subject");
+            let told = [subjects, values("x-sidegate-authorized")].concat();
             assert_eq!(told, expected, "{lies:?}");
             assert_eq!(values("x-forwarded-for"), ["127.0.0.1"], "{lies:?}");
             assert_eq!(reading.paths[0], target.as_bytes(), "{lies:?}");
@@ -228,8 +224,6 @@ fn a_forged_name_is_not_read(program: Program) {
             );
         }
     }
-    // Names that are plain are dropped, and the request goes on; others may be refused.
-    assert!(read >= 12, "{read}");
 }
 
 mod nginx {

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::model::{self, Told, decode, folded, second_reading, split};
+use super::model::{self, Told, decode, folded, second_reading, split, without_parameters};
 use super::request::Request;
 use crate::recorder::Received;
 
@@ -36,7 +36,9 @@ fn line(sent: &Request, received: &Received) -> Result<Told, String> {
     };
     let (written, query) = split(target.as_bytes());
     let path = decode(written);
-    if let Some(why) = second_reading(written, &path) {
+    // Where `;` may be at all, a path leads to the same with and without what follows it.
+    let short = without_parameters(written);
+    if let Some(why) = second_reading(&short, &decode(&short)) {
         return Err(format!("its path has a second reading: {why}"));
     }
     let (asked, asked_query) = split(&sent.target);
@@ -49,7 +51,11 @@ fn line(sent: &Request, received: &Received) -> Result<Told, String> {
     if *method != sent.method {
         return Err("another method was asked for".to_owned());
     }
-    model::may(method, &path, sent.speaker).ok_or_else(|| "nobody allowed it".to_owned())
+    let told = [&path, &decode(&short)].map(|path| model::may(method, path, sent.speaker));
+    match told {
+        [Some(told), Some(other)] if told == other => Ok(told),
+        told => Err(format!("it is allowed as {told:?}")),
+    }
 }
 
 /// Each of our headers once, with what is true, and nothing that could be taken for one.

@@ -53,6 +53,13 @@ pub(crate) fn split(target: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
+/// The path as a server reads it that knows matrix parameters.
+pub(super) fn without_parameters(path: &[u8]) -> Vec<u8> {
+    let segments = path.split(|&byte| byte == b'/');
+    let names = segments.map(|segment| segment.split(|&byte| byte == b';').next().unwrap());
+    names.collect::<Vec<_>>().join(&b'/')
+}
+
 /// Why some server could take a decoded path for another one, or could have decoded it otherwise.
 pub(super) fn second_reading(written: &[u8], path: &[u8]) -> Option<&'static str> {
     let text = std::str::from_utf8(path);
