@@ -24,7 +24,7 @@
 
 mod cookbook;
 mod framing;
-mod paths;
+pub(crate) mod paths;
 mod tokens;
 mod uris;
 
@@ -45,7 +45,7 @@ fn corpora() -> PathBuf {
 }
 
 /// A file of a corpus.
-fn corpus(name: &str) -> Value {
+pub(crate) fn corpus(name: &str) -> Value {
     let path = corpora().join(name);
     let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_slice(&text).unwrap_or_else(|error| panic!("{name}: {error}"))
@@ -113,7 +113,7 @@ fn ask(address: SocketAddr, bytes: &[u8]) -> Option<u16> {
 }
 
 /// A GET of these bytes as a target.
-fn get(target: &[u8]) -> Vec<u8> {
+pub(crate) fn get(target: &[u8]) -> Vec<u8> {
     [&b"GET "[..], target, b" HTTP/1.1\r\nHost: app.test\r\n\r\n"].concat()
 }
 
@@ -126,7 +126,7 @@ fn target_of(received: &Received) -> &str {
 }
 
 /// The bytes that a corpus writes in hexadecimal digits.
-fn unhex(text: &Value) -> Vec<u8> {
+pub(crate) fn unhex(text: &Value) -> Vec<u8> {
     let digits = text.as_str().unwrap().as_bytes();
     digits
         .chunks(2)

@@ -18,9 +18,9 @@ const GIBIBYTE: u64 = 1 << 30;
 const GROWTH: u64 = 32 << 20;
 
 /// A server, stopped when it is dropped.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     folder: tempfile::TempDir,
 }
 
@@ -44,7 +44,7 @@ fn files() -> tempfile::TempDir {
     folder
 }
 
-fn free_port() -> SocketAddr {
+pub(crate) fn free_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -99,7 +99,8 @@ fn python() -> Server {
     run(command, address, folder)
 }
 
-fn run(mut command: Command, address: SocketAddr, folder: tempfile::TempDir) -> Server {
+/// Starts a server, which is to listen on this address and may write into this folder.
+pub(crate) fn run(mut command: Command, address: SocketAddr, folder: tempfile::TempDir) -> Server {
     let path = format!("{}:/usr/sbin", std::env::var("PATH").unwrap());
     command
         .env("PATH", path)

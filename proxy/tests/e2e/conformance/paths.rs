@@ -13,12 +13,12 @@ use super::{Tally, ask, corpus, decode, get, target_of, unhex};
 use crate::process::Sidegate;
 use crate::recorder::Recorder;
 
-const CLOSED: &str = r#"
+pub(crate) const CLOSED: &str = r#"
   - { methods: [GET], path: "/", access: authenticated }
   - { methods: [GET], path: "/{*rest}", access: authenticated }
 "#;
 
-const OPEN: &str = r#"
+pub(crate) const OPEN: &str = r#"
   - { methods: [GET], path: "/", access: public }
   - { methods: [GET], path: "/{*rest}", access: public }
   - { methods: [GET], path: "/admin", access: authenticated }
