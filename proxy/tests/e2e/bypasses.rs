@@ -61,14 +61,22 @@ impl Scene {
     /// It is refused, and the application never hears of it.
     fn never(&self, raw: impl AsRef<[u8]>) {
         let raw = raw.as_ref();
-        let status = send(self.sidegate.proxy, raw);
-        let shown = raw.escape_ascii();
+        let status = self.refused(raw);
         assert!(
             status.is_none_or(|status| (400..500).contains(&status)),
-            "{status:?} to {shown}"
+            "{status:?} to {}",
+            raw.escape_ascii()
         );
+    }
+
+    /// The application never hears of it; what the client does.
+    fn refused(&self, raw: impl AsRef<[u8]>) -> Option<u16> {
+        let raw = raw.as_ref();
+        let status = send(self.sidegate.proxy, raw);
         let received = self.recorder.received();
+        let shown = raw.escape_ascii();
         assert!(received.is_empty(), "{shown} arrived: {received:?}");
+        status
     }
 
     /// It arrives, and nothing else has arrived since the last request that did.

@@ -32,6 +32,11 @@ impl Wire {
         self.stream.get_mut().write_all(bytes.as_ref()).unwrap();
     }
 
+    /// The same, to somebody who may be gone: whether they were not.
+    pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.get_mut().write_all(bytes.as_ref()).is_ok()
+    }
+
     /// The next answer; `None` if the connection was closed before it began.
     pub(crate) fn reply(&mut self) -> Option<Reply> {
         self.reply_to("GET")
