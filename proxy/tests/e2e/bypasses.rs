@@ -65,7 +65,7 @@ impl Scene {
         assert!(
             status.is_none_or(|status| (400..500).contains(&status)),
             "{status:?} to {}",
-            raw.escape_ascii()
+            shown(raw)
         );
     }
 
@@ -74,8 +74,7 @@ impl Scene {
         let raw = raw.as_ref();
         let status = send(self.sidegate.proxy, raw);
         let received = self.recorder.received();
-        let shown = raw.escape_ascii();
-        assert!(received.is_empty(), "{shown} arrived: {received:?}");
+        assert!(received.is_empty(), "{} arrived: {received:?}", shown(raw));
         status
     }
 
@@ -83,7 +82,7 @@ impl Scene {
     fn arrives(&self, raw: impl AsRef<[u8]>) -> Received {
         let raw = raw.as_ref();
         let status = send(self.sidegate.proxy, raw);
-        assert_eq!(status, Some(200), "{}", raw.escape_ascii());
+        assert_eq!(status, Some(200), "{}", shown(raw));
         self.recorder.only()
     }
 
@@ -95,9 +94,15 @@ impl Scene {
         match (status, received.len()) {
             (Some(200), 1) => received.pop(),
             (None | Some(400..=499), 0) => None,
-            other => panic!("{other:?} to {}: {received:?}", raw.escape_ascii()),
+            other => panic!("{other:?} to {}: {received:?}", shown(raw)),
         }
     }
+}
+
+/// The beginning of what was sent, for a message.
+fn shown(raw: &[u8]) -> String {
+    let most = raw.len().min(500);
+    raw[..most].escape_ascii().to_string()
 }
 
 /// The status of what bytes on a connection of their own are answered with; `None` if it was closed instead.
@@ -111,7 +116,7 @@ fn send(address: SocketAddr, raw: &[u8]) -> Option<u16> {
     if let Err(error) = read {
         let kind = error.kind();
         let gone = kind == std::io::ErrorKind::ConnectionReset;
-        assert!(gone, "{error}: {}", raw.escape_ascii());
+        assert!(gone, "{error}: {}", shown(raw));
     }
     if line.is_empty() {
         return None;
@@ -119,7 +124,7 @@ fn send(address: SocketAddr, raw: &[u8]) -> Option<u16> {
     let text = String::from_utf8_lossy(&line);
     let status = text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..5));
     let status = status.and_then(|digits| digits.parse().ok());
-    Some(status.unwrap_or_else(|| panic!("{text:?}: {}", raw.escape_ascii())))
+    Some(status.unwrap_or_else(|| panic!("{text:?}: {}", shown(raw))))
 }
 
 /// A GET of these bytes as a target, by nobody.

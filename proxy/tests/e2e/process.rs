@@ -62,10 +62,10 @@ impl Sidegate {
     /// The same, with environment variables.
     pub(crate) fn run_with(folder: TempDir, env: &[(&str, &str)]) -> Self {
         let mut child = Command::new(BINARY)
+            .env("SIDEGATE_LOG", "info")
             .envs(env.iter().copied())
             .args(["run", "--config"])
             .arg(folder.path().join("sidegate.yaml"))
-            .env("SIDEGATE_LOG", "info")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -142,6 +142,19 @@ impl Sidegate {
 
     pub(crate) fn directory(&self) -> PathBuf {
         self.folder.path().join("directory.yaml")
+    }
+
+    /// The lines of the log that nobody has read yet, up to one that holds `text`, which is waited for.
+    pub(crate) fn log_until(&self, text: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        while !lines
+            .last()
+            .is_some_and(|line: &String| line.contains(text))
+        {
+            let line = self.lines.recv_timeout(PATIENCE);
+            lines.push(line.unwrap_or_else(|_| panic!("no `{text}` in the log")));
+        }
+        lines
     }
 
     /// Waits for a line of the log that holds `text`.

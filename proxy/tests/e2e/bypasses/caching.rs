@@ -2,7 +2,7 @@
 //!
 //! What a database changes under it, for every instance, is in [`revoked`].
 
-mod revoked;
+pub(super) mod revoked;
 
 use serde_json::{Value, json};
 

@@ -20,13 +20,14 @@ const OURS: &str = "6e000000-0000-4000-8000-000000000009";
 /// How often something that must not come back is asked for.
 const AGAIN: usize = 20;
 
-struct Scene {
-    database: Database,
-    recorder: Recorder,
+/// The example's tables, and an application that records.
+pub(in crate::bypasses) struct Scene {
+    pub(in crate::bypasses) database: Database,
+    pub(in crate::bypasses) recorder: Recorder,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub(in crate::bypasses) fn new() -> Self {
         let scene = Self {
             database: Database::example(),
             recorder: Recorder::start(),
@@ -43,7 +44,7 @@ impl Scene {
         scene
     }
 
-    fn config(&self, database: &str, more: &str) -> String {
+    pub(in crate::bypasses) fn config(&self, database: &str, more: &str) -> String {
         self.database.config(self.recorder.address, database, more)
     }
 
@@ -56,7 +57,7 @@ impl Scene {
     }
 
     /// The application hears of what is allowed, and of nothing else.
-    fn allows(&self, sidegate: &Sidegate, path: &str) -> bool {
+    pub(in crate::bypasses) fn allows(&self, sidegate: &Sidegate, path: &str) -> bool {
         self.recorder.received();
         let status = status(sidegate, path);
         let arrived = self.recorder.received().len();
@@ -76,7 +77,7 @@ impl Scene {
     }
 
     /// It is allowed, also from memory.
-    fn is_warm(&self, sidegate: &Sidegate, path: &str) {
+    pub(in crate::bypasses) fn is_warm(&self, sidegate: &Sidegate, path: &str) {
         eventually("an answer from memory", || {
             let from_memory = || metric(sidegate, "sidegate_answers{tier=\"l1\"}");
             let before = from_memory();
