@@ -12,125 +12,139 @@ use crate::process::{MINE, Sidegate, YOURS, eventually};
 use crate::sharing::{is_sharing, redis};
 use crate::wire::{Wire, request};
 
-/// A deadline that passed ended the phase, and the request went on without it.
-#[test]
-fn g1_authorino_649() {
-    let tables = Tables::new();
-    // Nobody keeps anything: each request is a decision.
-    let more =
-        "\nlimits: { decision_timeout: 500ms, drain_timeout: 200ms }\ncache: { l1_size_mb: 0 }";
-    let config = tables.config("  query_timeout: 30s\n", more);
-    let sidegate = Sidegate::run_in(folder(&config));
-    let (mine, yours) = (format!("/g/{MINE}"), format!("/g/{YOURS}"));
-    let all_is_well = || {
-        eventually("a decision", || {
-            tables.allows(&sidegate, &mine).then_some(())
-        });
+/// Sidegate over tables, which keeps nothing: each request is a decision.
+struct Stages {
+    tables: Tables,
+    sidegate: Sidegate,
+    mine: String,
+    yours: String,
+}
+
+impl Stages {
+    fn new() -> Self {
+        let tables = Tables::new();
+        let limits = "\nlimits: { decision_timeout: 500ms, drain_timeout: 200ms }";
+        let more = format!("{limits}\ncache: {{ l1_size_mb: 0 }}");
+        let config = tables.config("  query_timeout: 30s\n", &more);
+        let stages = Self {
+            sidegate: Sidegate::run_in(folder(&config)),
+            tables,
+            mine: format!("/g/{MINE}"),
+            yours: format!("/g/{YOURS}"),
+        };
+        stages.are_well();
+        stages
+    }
+
+    fn status(&self, raw: &str) -> Option<u16> {
+        send(self.sidegate.proxy, raw.as_bytes())
+    }
+
+    fn are_well(&self) {
+        let allowed = || self.tables.allows(&self.sidegate, &self.mine).then_some(());
+        eventually("a decision", allowed);
         eventually("a refusal", || {
-            let status = send(sidegate.proxy, by_alice("GET", &yours, &[]).as_bytes());
+            let status = self.status(&by_alice("GET", &self.yours, &[]));
             (status == Some(403)).then_some(())
         });
-        tables.recorder.received();
-    };
-    let nobody_gets_in = |stage: &str| {
-        for (method, path) in [
-            ("GET", &*mine),
-            ("POST", &*mine),
-            ("GET", &*yours),
-            ("GET", "/me"),
-        ] {
-            let status = send(sidegate.proxy, by_alice(method, path, &[]).as_bytes());
+        self.tables.recorder.received();
+    }
+
+    /// Whoever needs this stage is not let in.
+    fn let_nobody_in(&self, stage: &str, asked: &[(&str, &str)]) {
+        for (method, path) in asked {
+            let status = self.status(&by_alice(method, path, &[]));
             assert_eq!(status, Some(503), "{stage}: {method} {path}");
         }
         assert_eq!(
-            send(sidegate.proxy, request("GET", &mine, &[]).as_bytes()),
-            Some(401)
+            self.status(&request("GET", &self.mine, &[])),
+            Some(401),
+            "{stage}"
         );
-        assert!(tables.recorder.received().is_empty(), "{stage}");
+        assert!(self.tables.recorder.received().is_empty(), "{stage}");
         assert_eq!(
-            send(sidegate.proxy, request("GET", "/a", &[]).as_bytes()),
-            Some(200)
+            self.status(&request("GET", "/a", &[])),
+            Some(200),
+            "{stage}"
         );
-        tables.recorder.received();
-    };
-    all_is_well();
-    let owner = tables.database.session(SUPERUSER);
+        self.tables.recorder.received();
+    }
+}
 
+/// A deadline that passed ended the phase, and the request went on without it.
+#[test]
+fn g1_authorino_649() {
+    let stages = Stages::new();
+    let (mine, yours) = (&*stages.mine, &*stages.yours);
+    let all = [
+        ("GET", mine),
+        ("POST", mine),
+        ("GET", yours),
+        ("GET", "/me"),
+    ];
     // The decision takes too long; and its client leaves while it does.
-    let busy = tables.database.session(SUPERUSER);
+    let busy = stages.tables.database.session(SUPERUSER);
     busy.run("begin; lock table users in access exclusive mode");
-    nobody_gets_in("too slow");
+    stages.let_nobody_in("too slow", &all);
     for _ in 0..4 {
-        let mut wire = Wire::connect(sidegate.proxy);
-        wire.send(by_alice("GET", &yours, &[]));
-        drop(wire);
+        Wire::connect(stages.sidegate.proxy).send(by_alice("GET", yours, &[]));
     }
     busy.run("rollback");
     eventually("the end of what was left", || {
         let used = "sidegate_pool_connections{pool=\"authorization\",state=\"used\"}";
-        (metric(&sidegate, used) == Some(0)).then_some(())
+        (metric(&stages.sidegate, used) == Some(0)).then_some(())
     });
     assert!(
-        tables.recorder.received().is_empty(),
+        stages.tables.recorder.received().is_empty(),
         "a decision that nobody waits for"
     );
-    all_is_well();
+    stages.are_well();
 
-    // No right to ask, an answer that cannot be understood, no connection, no server.
-    for (stage, wrong, right) in [
-        (
-            "refused",
-            "revoke select on sidegate.subjects from sidegate_reader",
-            "grant select on sidegate.subjects to sidegate_reader",
-        ),
-        (
-            "no view",
-            "alter view sidegate.projects rename to gone",
-            "alter view sidegate.gone rename to projects",
-        ),
+    // No right to ask, nothing to ask, no connection, no server.
+    let owner = stages.tables.database.session(SUPERUSER);
+    let (grant, revoke) = (
+        "grant select on sidegate.subjects to sidegate_reader",
+        "revoke select on sidegate.subjects from sidegate_reader",
+    );
+    let (hide, show) = (
+        "alter view sidegate.projects rename to gone",
+        "alter view sidegate.gone rename to projects",
+    );
+    let out = format!(
+        "alter role {LOGIN} nologin;
+         select pg_terminate_backend(pid) from pg_stat_activity where usename = '{LOGIN}'"
+    );
+    let back = format!("alter role {LOGIN} login");
+    let of_rows = [("GET", mine), ("GET", yours)];
+    for (stage, wrong, right, asked) in [
+        ("no right", revoke, grant, &of_rows[..]),
+        ("no view", hide, show, &of_rows),
+        ("no login", &out, &back, &all),
     ] {
         owner.run(wrong);
-        for path in [&mine, &yours] {
-            let status = send(sidegate.proxy, by_alice("GET", path, &[]).as_bytes());
-            assert_eq!(status, Some(503), "{stage}: {path}");
-        }
-        assert!(tables.recorder.received().is_empty(), "{stage}");
+        stages.let_nobody_in(stage, asked);
         owner.run(right);
-        all_is_well();
+        stages.are_well();
     }
-    owner.run(&format!("alter role {LOGIN} nologin"));
-    owner.run(&format!(
-        "select pg_terminate_backend(pid) from pg_stat_activity where usename = '{LOGIN}'"
-    ));
-    nobody_gets_in("no login");
-    owner.run(&format!("alter role {LOGIN} login"));
-    all_is_well();
     owner.run("checkpoint");
-    tables.database.cluster.pause().unwrap();
-    nobody_gets_in("no server");
-    tables.database.cluster.resume().unwrap();
-    all_is_well();
+    stages.tables.database.cluster.pause().unwrap();
+    stages.let_nobody_in("no server", &all);
+    stages.tables.database.cluster.resume().unwrap();
+    stages.are_well();
+}
 
-    // The application itself is no stage of the decision: nobody hears that it was allowed.
+/// The application is no stage of the decision: whatever it does, who is refused is refused.
+#[test]
+fn g1_the_application_does_not_answer() {
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let slow = Sidegate::start(silent.local_addr().unwrap(), "");
-    assert_eq!(
-        send(slow.proxy, by_alice("GET", &mine, &[]).as_bytes()),
-        Some(504)
-    );
-    assert_eq!(
-        send(slow.proxy, by_alice("GET", &yours, &[]).as_bytes()),
-        Some(403)
-    );
+    let sidegate = Sidegate::start(silent.local_addr().unwrap(), "");
+    let status = |id: &str| {
+        let raw = by_alice("GET", &format!("/g/{id}"), &[]);
+        send(sidegate.proxy, raw.as_bytes())
+    };
+    assert_eq!((status(MINE), status(YOURS)), (Some(504), Some(403)));
     drop(silent);
-    assert_eq!(
-        send(slow.proxy, by_alice("GET", &mine, &[]).as_bytes()),
-        Some(502)
-    );
-    assert_eq!(
-        send(slow.proxy, by_alice("GET", &yours, &[]).as_bytes()),
-        Some(403)
-    );
+    assert_eq!((status(MINE), status(YOURS)), (Some(502), Some(403)));
 }
 
 /// What is asked: by whom, how and where.
