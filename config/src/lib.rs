@@ -30,8 +30,8 @@ pub use settings::{
     CredentialSource, DatabaseSettings, Endpoint, HealthCheckSettings, IdSource, IdType,
     IdentitySettings, IssuerSettings, KeySource, KindSettings, LimitSettings, PolicySettings,
     Pooler, PostgresSettings, Preflight, RedisSettings, Refresh, RemoteKeyKind, RemoteKeySettings,
-    RouteSettings, ServerSettings, Settings, StoreSettings, Tls, UnknownSubject, UpstreamSettings,
-    ViewSettings,
+    RouteSettings, Rule, Rules, ServerSettings, Settings, StoreSettings, Strictness, Tls,
+    UnknownSubject, UpstreamSettings, ViewSettings,
 };
 
 use locate::{Finding, Locator};

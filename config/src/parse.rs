@@ -7,6 +7,7 @@
 mod cache;
 mod cors;
 mod database;
+mod hardening;
 mod header;
 mod identity;
 mod issuer;
@@ -53,29 +54,18 @@ pub(crate) fn settings(raw: Raw, redacted: Value, file: &Path) -> Result<Setting
 }
 
 fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
-    let root = YamlPath::default();
-    let every_proxy = report.insecure(
-        &root,
-        "insecure_trust_every_proxy",
-        raw.insecure_trust_every_proxy,
-    );
-    let no_issuers = report.insecure(&root, "insecure_no_issuers", raw.insecure_no_issuers);
-    let no_routes = report.insecure(&root, "insecure_no_routes", raw.insecure_no_routes);
-    let public_everything = report.insecure(
-        &root,
-        "insecure_public_everything",
-        raw.insecure_public_everything,
-    );
-
+    let accepted = Accepted::read(&raw, report);
     let listen = server::listen(raw.listen, report);
     let admin = server::admin(raw.admin, listen, report);
     let server = server::server(&raw.server, report);
     let admin_listen = admin.as_ref().map(|admin| admin.listen);
     own::instances(&raw.upstream, listen, admin_listen, report);
     let upstream = upstream::upstream(raw.upstream, report);
-    let trusted_proxies = server::trusted_proxies(&raw.trusted_proxies, every_proxy, report);
-    let limits = server::limits(&raw.limits, report);
-    let issuers = issuer::issuers(raw.issuers, no_issuers, report);
+    let trusted_proxies =
+        server::trusted_proxies(&raw.trusted_proxies, accepted.every_proxy, report);
+    let limits = hardening::limits(&raw.limits, report);
+    let strictness = hardening::strictness(&raw.hardening);
+    let issuers = issuer::issuers(raw.issuers, accepted.no_issuers, report);
     let store = store::store(raw.store, raw.database, report);
     let redis = redis::redis(raw.redis, report);
     let cache = cache::cache(&raw.cache, report);
@@ -85,10 +75,10 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
         policy: policy.as_ref(),
         upstream: upstream.as_ref(),
     };
-    if !public_everything {
+    if !accepted.public_everything {
         route::public_everything(&raw.routes, report);
     }
-    let routes = route::routes(raw.routes, no_routes, &referred, report);
+    let routes = route::routes(raw.routes, accepted.no_routes, &referred, report);
     let cors = cors::cors(raw.cors, report);
     let identity = identity::identity(raw.identity, report);
 
@@ -99,6 +89,7 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
         upstream: upstream?,
         trusted_proxies: trusted_proxies?,
         limits: limits?,
+        strictness,
         issuers: issuers?,
         store: store?,
         redis: redis?,
@@ -108,11 +99,35 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
         routes: routes?,
         cors: cors?,
         identity: identity?,
+        writable_files: accepted.writable_files,
         insecure: Vec::new(),
         notes: Vec::new(),
         files: Vec::new(),
         redacted: Value::Null,
     })
+}
+
+/// The `insecure_…` options that stand at the top.
+struct Accepted {
+    every_proxy: bool,
+    no_issuers: bool,
+    no_routes: bool,
+    public_everything: bool,
+    writable_files: bool,
+}
+
+impl Accepted {
+    fn read(raw: &Raw, report: &mut Report) -> Self {
+        let root = YamlPath::default();
+        let mut on = |key, option| report.insecure(&root, key, option);
+        Self {
+            every_proxy: on("insecure_trust_every_proxy", raw.insecure_trust_every_proxy),
+            no_issuers: on("insecure_no_issuers", raw.insecure_no_issuers),
+            no_routes: on("insecure_no_routes", raw.insecure_no_routes),
+            public_everything: on("insecure_public_everything", raw.insecure_public_everything),
+            writable_files: on("insecure_writable_files", raw.insecure_writable_files),
+        }
+    }
 }
 
 /// What is allowed, and often not what was meant.

@@ -7,6 +7,7 @@
 
 mod cache;
 mod database;
+mod hardening;
 mod issuer;
 mod mapping;
 mod policy;
@@ -22,14 +23,15 @@ use serde_yaml::Value;
 
 pub(crate) use cache::{Cache, Class, Coherence};
 pub(crate) use database::{Database, PoolerName, RefreshName, View};
+pub(crate) use hardening::{Hardening, Limits, ModeName, RuleName};
 pub(crate) use issuer::{AlgorithmName, Claims, Issuer, Key, Source, SourceFields};
 pub(crate) use policy::{IdTypeName, Kind, Policy};
 pub(crate) use redis::{Breaker, Redis};
 pub(crate) use route::{Access, Route, RouteResource, UnknownSubjectName};
 pub(crate) use scalar::{DurationText, Lenient};
 pub(crate) use section::{
-    Admin, Assertion, AssertionAlgorithmName, BindName, Cors, FileStore, Identity, Limits,
-    PostgresStore, PreflightName, Server, Store,
+    Admin, Assertion, AssertionAlgorithmName, BindName, Cors, FileStore, Identity, PostgresStore,
+    PreflightName, Server, Store,
 };
 pub(crate) use upstream::{HealthCheck, Upstream};
 
@@ -71,9 +73,16 @@ pub(crate) struct Raw {
     /// other route names is then public. Default: false.
     #[serde(default)]
     pub(crate) insecure_public_everything: Lenient<bool>,
+    /// Accept a configuration, key or directory file to which everybody on the machine may write: they
+    /// decide who gets in then. Default: false.
+    #[serde(default)]
+    pub(crate) insecure_writable_files: Lenient<bool>,
     /// Bounds on the time and size of one request.
     #[serde(default)]
     pub(crate) limits: Limits,
+    /// What happens to requests that break a rule of strictness.
+    #[serde(default)]
+    pub(crate) hardening: Hardening,
     /// Who may issue tokens. At least one, unless `insecure_no_issuers`.
     #[serde(default)]
     pub(crate) issuers: Vec<Issuer>,

@@ -7,6 +7,7 @@
 
 mod cache;
 mod database;
+mod hardening;
 mod issuer;
 mod redis;
 mod route;
@@ -22,6 +23,7 @@ use ipnet::IpNet;
 
 pub use cache::{CacheSettings, ClassSettings, CoherenceSettings};
 pub use database::{DatabaseSettings, Pooler, PostgresSettings, Refresh, Tls, ViewSettings};
+pub use hardening::{Rule, Rules, Strictness};
 pub use issuer::{
     Algorithm, ClaimSettings, CredentialSource, IssuerSettings, KeySource, RemoteKeyKind,
     RemoteKeySettings,
@@ -47,6 +49,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// Bounds on time and size of one request.
     pub limits: LimitSettings,
+    /// What happens to requests that break a rule of strictness.
+    pub strictness: Strictness,
     /// Who may issue tokens. Empty only with `insecure_no_issuers`.
     pub issuers: Vec<IssuerSettings>,
     /// Where the facts behind decisions come from.
@@ -65,6 +69,8 @@ pub struct Settings {
     pub cors: CorsSettings,
     /// What the application is told about the subject.
     pub identity: IdentitySettings,
+    /// Whether files to which everybody may write are read all the same.
+    pub writable_files: bool,
     /// Every `insecure_…` option that is on, by its YAML path, to be named in the log at start.
     pub insecure: Vec<String>,
     /// What is allowed but worth a second look, for `sidegate check`.
@@ -112,6 +118,21 @@ pub struct LimitSettings {
     pub write_timeout: Duration,
     /// The longest token that is looked at, in bytes, 64..=65,536.
     pub max_token_bytes: usize,
+    /// How long a request's head may take, from its first byte to its last, 100 ms..=5 min; so long
+    /// may a new connection be silent, too.
+    pub header_timeout: Duration,
+    /// The longest head, request line included, in bytes, 1,024..=262,144.
+    pub max_header_bytes: usize,
+    /// The most header lines, 1..=256.
+    pub max_headers: usize,
+    /// The longest body of a request, in bytes, where its route names no other.
+    pub max_body_bytes: u64,
+    /// The pace at which a body must arrive, after the first seconds, in bytes per second; 0: any.
+    pub min_body_rate: u64,
+    /// How many credentials that are not good a client may present within the window; 0: any number.
+    pub max_failed_authentications: usize,
+    /// The window for them, 1 s..=1 h.
+    pub failed_authentication_window: Duration,
 }
 
 /// Where facts come from.

@@ -6,6 +6,7 @@
 mod cache;
 mod database;
 mod document;
+mod hardening;
 mod kept;
 mod keys;
 mod redis;

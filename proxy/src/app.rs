@@ -6,25 +6,25 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use pingora::proxy::ProxyServiceBuilder;
+use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use pingora::server::{RunArgs, Server};
 use pingora::services::ServiceWithDependents;
 use pingora::services::background::background_service;
-use sidegate_config::Settings;
+use pingora::services::listening::Service as ListeningService;
+use sidegate_config::{Settings, Strictness};
 
 use crate::admin::Admin;
 use crate::doctor::Board;
 use crate::gateway::Gateway;
 use crate::generation::{AssembleError, Current, Generation};
 use crate::housekeeping::Housekeeping;
+use crate::intake::Intake;
 use crate::listener::{BindError, Bound};
 use crate::metrics::Metrics;
 use crate::pulse::Pulse;
 use crate::reload::{self, Problem, ReadError, Reloader, Watched};
 
-/// The most requests on one client connection, so that no connection lives for ever.
-const REQUESTS_PER_CONNECTION: u32 = 10_000;
 /// How long runtimes get to end after the grace period, in seconds.
 const RUNTIME_SHUTDOWN: u64 = 2;
 /// The number of tries of one request. A further one only follows a failed connect, or a request
@@ -106,6 +106,9 @@ impl Listening {
         for option in &first.settings.insecure {
             tracing::warn!(option, "an insecure option is on");
         }
+        if first.settings.strictness == Strictness::ReportOnly {
+            tracing::warn!("rules of strictness are only reported: `hardening.mode`");
+        }
         tracing::info!(proxy = %proxy.address(), admin = %admin.address(), "listening");
         let mut server = Server::new_with_opt_and_conf(None, server_conf(&first.settings));
         server.bootstrap();
@@ -116,12 +119,9 @@ impl Listening {
         metrics.config_generation(current.load().number);
 
         let gateway = Gateway::new(Arc::clone(&current), Arc::clone(&metrics));
-        let mut options = pingora::apps::HttpServerOptions::default();
-        options.keepalive_request_limit = Some(REQUESTS_PER_CONNECTION);
-        let mut service = ProxyServiceBuilder::new(&server.configuration, gateway)
-            .name("proxy")
-            .server_options(options)
-            .build();
+        let gateway = http_proxy(&server.configuration, gateway);
+        let intake = Intake::new(gateway, Arc::clone(&current), Arc::clone(&metrics));
+        let mut service = ListeningService::new("proxy".to_owned(), intake);
         service.add_tcp(&proxy.address().to_string());
         server.add_service(proxy.adopt(service));
 

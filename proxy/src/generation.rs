@@ -19,11 +19,13 @@ use tokio::sync::watch;
 use crate::authn::{Authenticator, KeyError, RemoteKeys};
 use crate::authz::Authorizer;
 use crate::cache::L2Error;
+use crate::client::TrustedProxies;
 use crate::clock::Clock;
 use crate::coherence::PolicyDigest;
 use crate::cors::Cors;
 use crate::database::DatabaseError;
 use crate::facts::Facts;
+use crate::guard;
 use crate::identity::{AssertionError, Identity};
 use crate::pipeline::Pipeline;
 use crate::route::{RouteTable, RouteTableError};
@@ -54,6 +56,9 @@ pub struct Generation {
 /// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum AssembleError {
+    /// A file is not safe where it is.
+    #[error("{0}")]
+    Guard(#[from] guard::Writable),
     /// The policy mentions what it does not define.
     #[error("policy: {0}")]
     Policy(#[from] PolicyError),
@@ -90,6 +95,7 @@ impl Generation {
     /// # Errors
     /// When any of it is missing or bad.
     pub fn assemble(settings: Settings, previous: Option<&Self>) -> Result<Self, AssembleError> {
+        guard::files(&settings)?;
         let policy = Arc::new(Policy::compile(&document(&settings.policy))?);
         let routes = RouteTable::compile(&settings.routes, &policy)?;
         let known: Vec<_> = previous
@@ -101,7 +107,8 @@ impl Generation {
         let store = reuse::store(&settings, previous, &policy)?;
         let facts = reuse::facts(&settings, previous, &store, &policy)?;
         let signer = reuse::signer(&settings, previous)?;
-        let identity = Identity::new(signer, &authenticator, settings.trusted_proxies.clone());
+        let trusted = TrustedProxies::new(settings.trusted_proxies.clone());
+        let identity = Identity::new(signer, &authenticator, trusted.clone());
         let pipeline = Pipeline {
             routes,
             authenticator,
@@ -109,6 +116,10 @@ impl Generation {
             cors: Cors::new(&settings.cors),
             clock: Clock::System,
             timeout: settings.limits.decision_timeout,
+            strictness: settings.strictness,
+            max_body_bytes: settings.limits.max_body_bytes,
+            trusted_proxies: trusted,
+            throttle: reuse::throttle(&settings, previous),
         };
         let upstreams = match previous {
             Some(previous) if previous.settings.upstream == settings.upstream => {

@@ -1,7 +1,9 @@
 //! The command line. Exit codes: 0 done (`explain` has explained, whatever the verdict), 1 refused
 //! or failed, 2 wrong usage.
 
+mod check;
 mod operate;
+mod routes;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -9,13 +11,12 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sidegate::app::Listening;
-use sidegate::clock::Clock;
 use sidegate::generation::Generation;
-use sidegate::{authn, demo, doctor, explain, migrate};
-use sidegate_config::{ConfigError, Env, ProcessEnv, StoreSettings};
+use sidegate::{authn, demo, explain, migrate};
+use sidegate_config::{Env, ProcessEnv};
 use tracing_subscriber::EnvFilter;
 
-use operate::{ViewCommand, invalidate_facts, look_at_view};
+use operate::{ViewCommand, examine_database, invalidate_facts, look_at_view, migrate_database};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -42,6 +43,9 @@ enum Command {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
+        /// Say also what protects what, and mark what is worth a second look.
+        #[arg(long)]
+        security: bool,
         /// Answer with JSON.
         #[arg(long)]
         json: bool,
@@ -117,6 +121,20 @@ enum Command {
         #[command(subcommand)]
         command: ViewCommand,
     },
+    /// Write rules for what an OpenAPI document says that the application offers; none is public. With
+    /// a configuration: say which rule answers what, and write rules for the rest. Exit code 1 while
+    /// something has none.
+    Routes {
+        /// The OpenAPI document, 3.x or Swagger 2.0, JSON or YAML.
+        #[arg(long, value_name = "FILE")]
+        openapi: PathBuf,
+        /// The configuration file.
+        #[arg(long)]
+        config: Option<PathBuf>,
+        /// Answer with JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Run a small application behind Sidegate and print a tour of it.
@@ -153,7 +171,11 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         Command::Run { config } => {
             Listening::start(&config)?.serve(Vec::new());
         }
-        Command::Check { config, json } => return check(&config, json),
+        Command::Check {
+            config,
+            security,
+            json,
+        } => return check::check(&config, security, json),
         Command::Explain {
             config,
             token,
@@ -192,45 +214,15 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
             json,
             command,
         } => look_at_view(&config, json, command)?,
+        Command::Routes {
+            openapi,
+            config,
+            json,
+        } => return routes::describe(&openapi, config.as_deref(), json),
         Command::Schema => print(&format!("{:#}", sidegate_config::schema()))?,
         Command::Demo { port, json } => demo::run(port, json)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn check(config: &Path, json: bool) -> Result<ExitCode, Failure> {
-    let checked = match sidegate_config::load(config, &ProcessEnv) {
-        Ok(settings) => Generation::assemble(settings, None)
-            .map(|generation| generation.notes())
-            .map_err(|error| vec![format!("{}: {error}", config.display())]),
-        Err(ConfigError::Invalid { file, problems }) => Err(problems
-            .iter()
-            .map(|problem| problem.in_file(&file))
-            .collect()),
-        Err(error @ ConfigError::Read { .. }) => Err(vec![error.to_string()]),
-    };
-    let (ok, problems, notes) = match checked {
-        Ok(notes) => (true, Vec::new(), notes),
-        Err(problems) => (false, problems, Vec::new()),
-    };
-    if json {
-        print(&serde_json::json!({ "ok": ok, "problems": problems, "notes": notes }).to_string())?;
-    } else {
-        for problem in &problems {
-            print(&format!("error: {problem}"))?;
-        }
-        for note in &notes {
-            print(&format!("note: {note}"))?;
-        }
-        if ok {
-            print(&format!("{}: ok", config.display()))?;
-        }
-    }
-    Ok(if ok {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
 }
 
 fn explain_offline(config: &Path, request: &explain::Request, json: bool) -> Result<(), Failure> {
@@ -250,50 +242,6 @@ fn explain_offline(config: &Path, request: &explain::Request, json: bool) -> Res
         print(explanation.to_string().trim_end())?;
     }
     Ok(())
-}
-
-fn migrate_database(config: &Path, action: &migrate::Action, dry_run: bool) -> Result<(), Failure> {
-    let settings = sidegate_config::load(config, &ProcessEnv)?;
-    let StoreSettings::Postgres(settings) = &settings.store else {
-        return Err("store: expected `postgres`: a directory file has nothing to migrate".into());
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let mut lost = None;
-    let mut say = |line: &str| {
-        lost = print(line).err().or(lost.take());
-    };
-    if dry_run {
-        runtime.block_on(migrate::dry_run(settings, action, &mut say))?;
-    } else {
-        runtime.block_on(migrate::run(settings, action, &mut say))?;
-    }
-    // Whoever pipes the SQL on must know that some of it is missing.
-    lost.map_or(Ok(()), |error| Err(error.into()))
-}
-
-fn examine_database(config: &Path, json: bool) -> Result<ExitCode, Failure> {
-    let settings = sidegate_config::load(config, &ProcessEnv)?;
-    let StoreSettings::Postgres(store) = &settings.store else {
-        return Err("store: expected `postgres`: `check` looks at a directory file".into());
-    };
-    let expected = doctor::Expectations::new(&settings.policy, store, Clock::System);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let examination = runtime.block_on(doctor::examine_once(store, &expected));
-    if json {
-        print(&doctor::json(&examination).to_string())?;
-    } else {
-        print(&doctor::text(&examination))?;
-    }
-    let usable = examination.worst() < Some(doctor::Severity::Uncached);
-    Ok(if usable {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
 }
 
 /// Once, as nobody fetches in the background here. What fails shows as keys that cannot be had.

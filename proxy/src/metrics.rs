@@ -8,6 +8,8 @@
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 
+use sidegate_config::Rule;
+
 use crate::doctor::Severity;
 use crate::outcome::Code;
 
@@ -16,6 +18,7 @@ use crate::outcome::Code;
 pub struct Metrics {
     registry: Registry,
     requests: Vec<(Code, IntCounter)>,
+    reported: Vec<(Rule, IntCounter)>,
     upstream_errors: IntCounter,
     store_edits: [IntCounter; 2],
     store_stale: IntGauge,
@@ -42,6 +45,7 @@ impl Metrics {
         let plain = |name, help| gauge(&registry, Opts::new(name, help));
         Ok(Self {
             requests: requests(&registry)?,
+            reported: reported(&registry)?,
             upstream_errors: counter(
                 &registry,
                 "sidegate_upstream_errors_total",
@@ -79,6 +83,13 @@ impl Metrics {
     /// Counts one request.
     pub fn request(&self, code: Code) {
         if let Some((_, counter)) = self.requests.iter().find(|(known, _)| *known == code) {
+            counter.inc();
+        }
+    }
+
+    /// Counts a request that would have been refused, were the rule not only reported.
+    pub fn reported(&self, rule: Rule) {
+        if let Some((_, counter)) = self.reported.iter().find(|(known, _)| *known == rule) {
             counter.inc();
         }
     }
@@ -144,6 +155,17 @@ fn requests(registry: &Registry) -> Result<Vec<(Code, IntCounter)>, prometheus::
         .into_iter()
         .map(|code| (code, of(code)))
         .collect())
+}
+
+fn reported(registry: &Registry) -> Result<Vec<(Rule, IntCounter)>, prometheus::Error> {
+    let opts = Opts::new(
+        "sidegate_would_refuse_total",
+        "Requests that were forwarded because `hardening.mode` is `report_only`, by rule",
+    );
+    let counters = IntCounterVec::new(opts, &["rule"])?;
+    registry.register(Box::new(counters.clone()))?;
+    let of = |rule: Rule| counters.with_label_values(&[rule.name()]);
+    Ok(Rule::ALL.map(|rule| (rule, of(rule))).into())
 }
 
 fn findings(registry: &Registry) -> Result<[(Severity, IntGauge); 3], prometheus::Error> {

@@ -1,9 +1,11 @@
-//! Commands that speak to the database of a deployment that runs.
+//! Commands that speak to the database of a deployment.
 
 use std::path::Path;
+use std::process::ExitCode;
 
+use sidegate::clock::Clock;
 use sidegate::invalidate::{self, Tags};
-use sidegate::view;
+use sidegate::{doctor, migrate, view};
 use sidegate_config::{ProcessEnv, StoreSettings};
 
 use super::{Failure, print};
@@ -27,6 +29,50 @@ pub(crate) enum ViewCommand {
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
         limit: u16,
     },
+}
+
+pub(crate) fn migrate_database(
+    config: &Path,
+    action: &migrate::Action,
+    dry_run: bool,
+) -> Result<(), Failure> {
+    let settings = sidegate_config::load(config, &ProcessEnv)?;
+    let StoreSettings::Postgres(settings) = &settings.store else {
+        return Err("store: expected `postgres`: a directory file has nothing to migrate".into());
+    };
+    let runtime = runtime()?;
+    let mut lost = None;
+    let mut say = |line: &str| {
+        lost = print(line).err().or(lost.take());
+    };
+    if dry_run {
+        runtime.block_on(migrate::dry_run(settings, action, &mut say))?;
+    } else {
+        runtime.block_on(migrate::run(settings, action, &mut say))?;
+    }
+    // Whoever pipes the SQL on must know that some of it is missing.
+    lost.map_or(Ok(()), |error| Err(error.into()))
+}
+
+pub(crate) fn examine_database(config: &Path, json: bool) -> Result<ExitCode, Failure> {
+    let settings = sidegate_config::load(config, &ProcessEnv)?;
+    let StoreSettings::Postgres(store) = &settings.store else {
+        return Err("store: expected `postgres`: `check` looks at a directory file".into());
+    };
+    let expected = doctor::Expectations::new(&settings.policy, store, Clock::System);
+    let runtime = runtime()?;
+    let examination = runtime.block_on(doctor::examine_once(store, &expected));
+    if json {
+        print(&doctor::json(&examination).to_string())?;
+    } else {
+        print(&doctor::text(&examination))?;
+    }
+    let usable = examination.worst() < Some(doctor::Severity::Uncached);
+    Ok(if usable {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 pub(crate) fn invalidate_facts(config: &Path, tags: &[String], json: bool) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! How a request ended: one closed list of codes for metrics, logs and `explain`.
 
+use sidegate_config::Rule;
 use sidegate_policy::Reason;
 
 /// Why a request was forwarded or refused. `name` is the label of the metric.
@@ -19,6 +20,18 @@ pub enum Code {
     MalformedHead,
     /// 400: the target could be read in two ways.
     MalformedTarget,
+    /// 400: a rule of strictness is broken; 408 for a slow body.
+    Strict(Rule),
+    /// 408: the head did not arrive in time.
+    HeadTooSlow,
+    /// 431: the head is too large, or has too many lines.
+    HeadTooLarge,
+    /// 414: the target is too long.
+    TargetTooLong,
+    /// 413: the body is too long.
+    BodyTooLarge,
+    /// 429: too many bad credentials from one client.
+    Throttled,
     /// 400: two credentials.
     DoubledCredential,
     /// 400: the resource's id is missing or doubled.
@@ -60,6 +73,11 @@ impl Code {
             Self::Authenticated,
             Self::MalformedHead,
             Self::MalformedTarget,
+            Self::HeadTooSlow,
+            Self::HeadTooLarge,
+            Self::TargetTooLong,
+            Self::BodyTooLarge,
+            Self::Throttled,
             Self::DoubledCredential,
             Self::UnnamedResource,
             Self::MissingCredential,
@@ -75,6 +93,7 @@ impl Code {
             Self::Abandoned,
             Self::Internal,
         ];
+        all.extend(Rule::ALL.map(Self::Strict));
         all.extend(Reason::ALL.map(Self::Decision));
         all
     }
@@ -90,6 +109,12 @@ impl Code {
             Self::Decision(reason) => reason.name(),
             Self::MalformedHead => "malformed_head",
             Self::MalformedTarget => "malformed_target",
+            Self::Strict(rule) => rule.name(),
+            Self::HeadTooSlow => "head_too_slow",
+            Self::HeadTooLarge => "head_too_large",
+            Self::TargetTooLong => "target_too_long",
+            Self::BodyTooLarge => "body_too_large",
+            Self::Throttled => "throttled",
             Self::DoubledCredential => "doubled_credential",
             Self::UnnamedResource => "unnamed_resource",
             Self::MissingCredential => "missing_credential",
@@ -120,6 +145,12 @@ impl Code {
             },
             Self::MalformedHead
             | Self::MalformedTarget
+            | Self::Strict(_)
+            | Self::HeadTooSlow
+            | Self::HeadTooLarge
+            | Self::TargetTooLong
+            | Self::BodyTooLarge
+            | Self::Throttled
             | Self::DoubledCredential
             | Self::UnnamedResource
             | Self::MissingCredential

@@ -5,25 +5,29 @@
 //! takes no session: tests and fuzzers call it as the proxy does. [`Pipeline::explain`] walks the
 //! same line and keeps what it saw.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::HeaderMap;
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use sidegate_policy::{Id, UnixMicros};
+use sidegate_config::{Rule, Rules, Strictness};
+use sidegate_policy::Id;
 
-use crate::authn::{Authenticator, Principal};
+use crate::authn::{Authenticator, AuthnError, Principal, TokenError};
 use crate::authz::{Authorizer, Evidence, Resource};
 use crate::clearance::Clearance;
+use crate::client::TrustedProxies;
 use crate::clock::Clock;
 use crate::coherence::BootTime;
 use crate::cors::{Cors, Preflight};
+use crate::hardening;
 use crate::head::Head;
 use crate::rejection::Rejection;
 use crate::route::{Access, Found, IdSource, Route, RouteTable};
-use crate::target::Target;
+use crate::target::{Target, TargetError};
+use crate::throttle::Throttle;
 
 /// Everything that decides. Immutable.
 #[derive(Debug)]
@@ -40,6 +44,43 @@ pub struct Pipeline {
     pub clock: Clock,
     /// The bound on a whole decision.
     pub timeout: Duration,
+    /// What becomes of requests that break a rule of strictness.
+    pub strictness: Strictness,
+    /// The longest body, where a route names no other.
+    pub max_body_bytes: u64,
+    /// Who may say which client a request comes from.
+    pub trusted_proxies: TrustedProxies,
+    /// How many bad credentials a client may present.
+    pub throttle: Arc<Throttle>,
+}
+
+/// A request, as far as a decision may look at it.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'r> {
+    /// The method.
+    pub method: &'r http::Method,
+    /// The target's bytes.
+    pub target: &'r [u8],
+    /// The headers.
+    pub headers: &'r HeaderMap,
+    /// The other end of the connection; `None`: there is none, or it has no address.
+    pub peer: Option<IpAddr>,
+    /// The rules of strictness that its bytes break.
+    pub broken: Rules,
+}
+
+impl<'r> Request<'r> {
+    /// A request that nobody sent: its bytes break no rule.
+    #[must_use]
+    pub const fn new(method: &'r http::Method, target: &'r [u8], headers: &'r HeaderMap) -> Self {
+        Self {
+            method,
+            target,
+            headers,
+            peer: None,
+            broken: Rules::NONE,
+        }
+    }
 }
 
 /// Who a walk is for.
@@ -64,6 +105,8 @@ pub enum Sight<'a> {
     Resource(&'a Resource),
     /// The rows, and what the checks found.
     Evidence(Evidence<'a>),
+    /// Rules of strictness for which it would be refused, were they not only reported.
+    Reported(Rules),
 }
 
 impl Pipeline {
@@ -73,12 +116,10 @@ impl Pipeline {
     /// When it is not to be forwarded.
     pub async fn admit(
         &self,
-        method: &http::Method,
-        target: &[u8],
-        headers: &HeaderMap,
+        request: Request<'_>,
         see: impl FnMut(Sight<'_>) + Send,
     ) -> Result<Clearance, Rejection> {
-        let walk = self.walk(method, target, headers, &Credential::Presented, see);
+        let walk = self.walk(request, &Credential::Presented, see);
         self.bounded(walk).await
     }
 
@@ -89,11 +130,11 @@ impl Pipeline {
     /// When the request would not be forwarded.
     pub async fn explain(
         &self,
-        (method, target, headers): (&http::Method, &[u8], &HeaderMap),
+        request: Request<'_>,
         credential: &Credential,
         see: impl FnMut(Sight<'_>) + Send,
     ) -> Result<crate::outcome::Code, Rejection> {
-        let walk = self.walk(method, target, headers, credential, see);
+        let walk = self.walk(request, credential, see);
         self.bounded(walk).await.map(|clearance| clearance.code())
     }
 
@@ -112,24 +153,25 @@ impl Pipeline {
 
     async fn walk(
         &self,
-        method: &http::Method,
-        target: &[u8],
-        headers: &HeaderMap,
+        request: Request<'_>,
         credential: &Credential,
         mut see: impl FnMut(Sight<'_>) + Send,
     ) -> Result<Clearance, Rejection> {
         let arrived = BootTime::now();
-        let head = Head::new(method, target, headers)?;
+        let head = Head::new(request.method, request.target, request.headers)?;
         let target = Target::parse(head.target())?;
         see(Sight::Target(&target));
+        let broken = request.broken.and(head.broken());
         if let Some(preflight) = self.preflight(&head, &target) {
-            let route = self.find(preflight.method(), &target)?.route;
-            see(Sight::Route(&route));
+            let Found { route, .. } = self.find(preflight.method(), &target, broken, &mut see)?;
             self.cors.decide(&preflight)?;
             return Ok(Clearance::Permit(self.authorizer.preflight(route, target)));
         }
-        let Found { route, path_id } = self.find(head.method(), &target)?;
-        see(Sight::Route(&route));
+        let Found { route, path_id } = self.find(head.method(), &target, broken, &mut see)?;
+        let longest = route.max_body_bytes.unwrap_or(self.max_body_bytes);
+        if head.content_length().is_some_and(|length| length > longest) {
+            return Err(Rejection::BodyTooLarge);
+        }
         if route.access == Access::Public {
             let permit = self
                 .authorizer
@@ -137,9 +179,7 @@ impl Pipeline {
                 .ok_or(Rejection::Internal)?;
             return Ok(Clearance::Permit(permit));
         }
-        let principal = self
-            .authenticate(&head, credential, self.clock.now())
-            .await?;
+        let principal = self.authenticate(&head, request.peer, credential).await?;
         see(Sight::Principal(&principal));
         let resource = resource(&head, &route, &target, path_id)?;
         if let Some(resource) = &resource {
@@ -165,33 +205,70 @@ impl Pipeline {
         let preflight = self.cors.preflight(head)?;
         let named = matches!(self.routes.find(head.method(), target), Ok(Some(_)));
         let headers = head.headers();
-        let body = headers.contains_key(TRANSFER_ENCODING)
-            || headers
-                .get(CONTENT_LENGTH)
-                .is_some_and(|length| length != "0");
         let credential = self
             .authenticator
             .headers()
             .any(|name| headers.contains_key(name));
-        (!named && !body && !credential).then_some(preflight)
+        (!named && !head.has_body() && !credential).then_some(preflight)
     }
 
-    fn find(&self, method: &http::Method, target: &Target) -> Result<Found, Rejection> {
-        self.routes.find(method, target)?.ok_or(Rejection::NoRoute)
+    /// The rule that applies, once the request has broken no rule of strictness that counts there.
+    fn find(
+        &self,
+        method: &http::Method,
+        target: &Target,
+        mut broken: Rules,
+        see: &mut impl FnMut(Sight<'_>),
+    ) -> Result<Found, Rejection> {
+        let found = self.routes.find(method, target)?;
+        if target.has_parameters() {
+            broken.insert(Rule::MatrixParameters);
+            // An application that cuts them off must come to the same rule and the same resource.
+            let without = self.routes.find(method, &target.without_parameters())?;
+            if !found
+                .as_ref()
+                .is_some_and(|found| found.is(without.as_ref()))
+            {
+                return Err(TargetError::MatrixParameter.into());
+            }
+        }
+        let found = found.ok_or(Rejection::NoRoute)?;
+        see(Sight::Route(&found.route));
+        let reported = hardening::judge(broken, found.route.relax, self.strictness)?;
+        if !reported.is_empty() {
+            see(Sight::Reported(reported));
+        }
+        Ok(found)
     }
 
     async fn authenticate(
         &self,
         head: &Head<'_>,
+        peer: Option<IpAddr>,
         credential: &Credential,
-        now: UnixMicros,
     ) -> Result<Arc<Principal>, Rejection> {
         match credential {
-            Credential::Presented => {
-                Ok(Arc::new(self.authenticator.authenticate(head, now).await?))
-            }
-            Credential::Assumed(principal) => Ok(Arc::clone(principal)),
+            Credential::Presented => {}
+            Credential::Assumed(principal) => return Ok(Arc::clone(principal)),
         }
+        let client = || self.trusted_proxies.client(peer?, head.headers());
+        if !self.throttle.is_quiet()
+            && client().is_some_and(|client| self.throttle.stops(&client))
+            && self.authenticator.presents(head)
+        {
+            return Err(Rejection::Throttled);
+        }
+        let authenticated = self
+            .authenticator
+            .authenticate(head, self.clock.now())
+            .await;
+        if let Err(AuthnError::Token(error)) = &authenticated
+            && *error != TokenError::KeysUnavailable
+            && let Some(client) = client()
+        {
+            self.throttle.failed(&client);
+        }
+        Ok(Arc::new(authenticated?))
     }
 }
 

@@ -9,7 +9,10 @@ use sidegate_policy::Reason;
 
 use crate::authn::{AuthnError, CredentialError, TokenError};
 use crate::authz::AuthzError;
+use crate::hardening::Broken;
 use crate::head::HeadError;
+use crate::intake::IntakeError;
+use crate::intake::lines::LinesError;
 use crate::outcome::Code;
 use crate::route::AmbiguousPath;
 use crate::store::StoreError;
@@ -34,6 +37,18 @@ pub enum Rejection {
     /// once.
     #[error("the resource's id is missing or doubled")]
     UnnamedResource,
+    /// Its bytes are not a head that is passed on.
+    #[error(transparent)]
+    Intake(#[from] IntakeError),
+    /// It breaks a rule of strictness.
+    #[error(transparent)]
+    Strict(#[from] Broken),
+    /// It announces a body that is longer than its route accepts.
+    #[error("the body is longer than the route accepts")]
+    BodyTooLarge,
+    /// Its client has presented too many credentials that were not good.
+    #[error("the client has presented too many bad credentials")]
+    Throttled,
     /// Not authenticated.
     #[error(transparent)]
     Authn(#[from] AuthnError),
@@ -69,6 +84,8 @@ pub enum Rejection {
 
 /// Seconds after which a client may try again when we cannot know.
 const RETRY_AFTER: &str = "1";
+/// The same for a client that has failed too often; the window's own length is no stranger's business.
+const THROTTLED_RETRY_AFTER: &str = "10";
 
 impl Rejection {
     /// From an authorization error, on a route that may hide denials.
@@ -85,10 +102,25 @@ impl Rejection {
     #[must_use]
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::Head(HeadError::TooLarge) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-            Self::Head(_) | Self::Target(_) | Self::Path(_) | Self::UnnamedResource => {
-                StatusCode::BAD_REQUEST
+            Self::Intake(IntakeError::Lines(LinesError::TooLarge | LinesError::TooMany)) => {
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
+            Self::Intake(IntakeError::Lines(LinesError::TargetTooLong))
+            | Self::Target(TargetError::TooLong) => StatusCode::URI_TOO_LONG,
+            Self::Intake(IntakeError::TooSlow) => StatusCode::REQUEST_TIMEOUT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Throttled => StatusCode::TOO_MANY_REQUESTS,
+            Self::Intake(IntakeError::Lines(
+                LinesError::RequestLine
+                | LinesError::HeaderLine
+                | LinesError::Folded
+                | LinesError::TwoLengths,
+            ))
+            | Self::Strict(_)
+            | Self::Head(_)
+            | Self::Target(_)
+            | Self::Path(_)
+            | Self::UnnamedResource => StatusCode::BAD_REQUEST,
             Self::Authn(AuthnError::Credential(CredentialError::Doubled)) => {
                 StatusCode::BAD_REQUEST
             }
@@ -119,7 +151,22 @@ impl Rejection {
     #[must_use]
     pub const fn code(&self) -> Code {
         match self {
-            Self::Head(_) => Code::MalformedHead,
+            Self::Intake(IntakeError::Lines(LinesError::TooLarge | LinesError::TooMany)) => {
+                Code::HeadTooLarge
+            }
+            Self::Intake(IntakeError::Lines(LinesError::TargetTooLong))
+            | Self::Target(TargetError::TooLong) => Code::TargetTooLong,
+            Self::Intake(IntakeError::TooSlow) => Code::HeadTooSlow,
+            Self::BodyTooLarge => Code::BodyTooLarge,
+            Self::Throttled => Code::Throttled,
+            Self::Strict(Broken(rule)) => Code::Strict(*rule),
+            Self::Intake(IntakeError::Lines(
+                LinesError::RequestLine
+                | LinesError::HeaderLine
+                | LinesError::Folded
+                | LinesError::TwoLengths,
+            ))
+            | Self::Head(_) => Code::MalformedHead,
             Self::Target(_) | Self::Path(_) => Code::MalformedTarget,
             Self::NoRoute => Code::NoRoute,
             Self::UnnamedResource => Code::UnnamedResource,
@@ -160,6 +207,10 @@ impl Rejection {
                 AuthnError::Credential(CredentialError::OriginNotAllowed)
                 | AuthnError::Token(TokenError::KeysUnavailable),
             )
+            | Self::Intake(_)
+            | Self::Strict(_)
+            | Self::BodyTooLarge
+            | Self::Throttled
             | Self::Head(_)
             | Self::Target(_)
             | Self::Path(_)
@@ -177,6 +228,13 @@ impl Rejection {
         }
     }
 
+    /// Whether the connection must not be used again, because it is not certain where the request
+    /// ended: what follows could be taken for another client's request by whoever is in front of us.
+    #[must_use]
+    pub const fn ends_connection(&self) -> bool {
+        matches!(self, Self::Head(_) | Self::Intake(_) | Self::Strict(_))
+    }
+
     /// `Retry-After`, where trying again can help.
     #[must_use]
     pub const fn retry_after(&self) -> Option<&'static str> {
@@ -184,7 +242,11 @@ impl Rejection {
             Self::Store(_)
             | Self::Timeout
             | Self::Authn(AuthnError::Token(TokenError::KeysUnavailable)) => Some(RETRY_AFTER),
-            Self::Head(_)
+            Self::Throttled => Some(THROTTLED_RETRY_AFTER),
+            Self::Intake(_)
+            | Self::Strict(_)
+            | Self::BodyTooLarge
+            | Self::Head(_)
             | Self::Target(_)
             | Self::Path(_)
             | Self::NoRoute

@@ -54,7 +54,11 @@ impl<'a> Answer<'a> {
     /// # Errors
     /// When the client is gone.
     pub async fn write(self, session: &mut Session) -> pingora::Result<()> {
-        let body = self.body();
+        let body = if self.status == StatusCode::NO_CONTENT {
+            Bytes::new()
+        } else {
+            problem(self.status, self.decision_id)
+        };
         let is_head = session.req_header().method == Method::HEAD;
         let mut header = ResponseHeader::build(self.status, Some(8 + self.headers.len()))?;
         if !body.is_empty() {
@@ -80,17 +84,15 @@ impl<'a> Answer<'a> {
         }
         Ok(())
     }
+}
 
-    fn body(&self) -> Bytes {
-        if self.status == StatusCode::NO_CONTENT {
-            return Bytes::new();
-        }
-        let problem = serde_json::json!({
-            "type": "about:blank",
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "decision_id": self.decision_id,
-        });
-        Bytes::from(problem.to_string())
-    }
+/// The body of a refusal.
+pub(crate) fn problem(status: StatusCode, decision_id: &str) -> Bytes {
+    let problem = serde_json::json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or("Error"),
+        "status": status.as_u16(),
+        "decision_id": decision_id,
+    });
+    Bytes::from(problem.to_string())
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::remote::{Options, remote};
 use super::report::Report;
-use super::value::all;
+use super::value::{PLACEHOLDER, all, is_placeholder};
 use crate::locate::YamlPath;
 use crate::raw;
 use crate::secret::Secret;
@@ -127,6 +127,9 @@ fn shared(written: String, short: bool, at: &YamlPath, report: &mut Report) -> O
             at,
             "expected a secret of at least 32 bytes, or `insecure_short_secret: true` on this key",
         );
+    }
+    if is_placeholder(&secret) && !short {
+        return report.refuse(at, PLACEHOLDER);
     }
     Some(secret)
 }

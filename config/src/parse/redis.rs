@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::redis_url::{URL_EXPECTED, address};
 use super::report::Report;
-use super::value::{Bounds, MILLISECOND, MINUTE, all};
+use super::value::{Bounds, MILLISECOND, MINUTE, PLACEHOLDER, all, is_placeholder};
 use crate::locate::YamlPath;
 use crate::raw::{self, Lenient};
 use crate::secret::Secret;
@@ -98,6 +98,9 @@ fn keys(at: &YamlPath, written: Vec<String>, report: &mut Report) -> Option<Vec<
         let secret = report.secret(&path, written)?;
         if secret.expose().len() < LEAST_KEY {
             return report.refuse(&path, "expected a key of at least 32 bytes");
+        }
+        if is_placeholder(&secret) {
+            return report.refuse(&path, PLACEHOLDER);
         }
         Some(secret)
     };

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use super::hardening;
 use super::policy::list;
 use super::report::Report;
 use super::value::{Bounds, all};
@@ -170,6 +171,9 @@ fn route(
     if let Some(name) = &raw.upstream {
         group(name, referred.upstream, &at.key("upstream"), report);
     }
+    let relax = hardening::relaxed(&raw.relax, &at.key("relax"), report);
+    let max_body_bytes =
+        hardening::body_bytes(raw.max_body_bytes, &at.key("max_body_bytes"), report);
     let route = RouteSettings {
         id: id?,
         methods: methods?,
@@ -178,6 +182,8 @@ fn route(
         hide_denied: raw.hide_denied.0,
         stale_if_error: stale_if_error?,
         websocket,
+        relax: relax?,
+        max_body_bytes: max_body_bytes?,
         upstream: raw.upstream,
     };
     // A right that was taken away may count for longer only where nothing is changed with it, and where

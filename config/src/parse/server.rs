@@ -1,4 +1,4 @@
-//! The process around the requests: listeners, threads, trusted peers, limits.
+//! The process around the requests: listeners, threads, trusted peers.
 //!
 //! Promise: the admin listener beyond loopback has a token or an `insecure_…` option, and nobody
 //! is a trusted proxy by accident. No socket is opened here.
@@ -10,10 +10,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::report::Report;
-use super::value::{Bounds, HOUR, MILLISECOND, MINUTE, all};
+use super::value::{Bounds, PLACEHOLDER, all, is_placeholder};
 use crate::locate::YamlPath;
 use crate::raw;
-use crate::settings::{AdminSettings, LimitSettings, ServerSettings};
+use crate::settings::{AdminSettings, ServerSettings};
 
 pub(crate) fn listen(written: Option<String>, report: &mut Report) -> Option<SocketAddr> {
     let path = YamlPath::default().key("listen");
@@ -91,44 +91,13 @@ pub(crate) fn trusted_proxies(
     all(tried)
 }
 
-pub(crate) fn limits(raw: &raw::Limits, report: &mut Report) -> Option<LimitSettings> {
-    let at = YamlPath::default().key("limits");
-    let written = raw.decision_timeout.as_ref();
-    let decision_timeout = report.duration(&at.key("decision_timeout"), written, &DECISION);
-
-    let path = at.key("keepalive_timeout");
-    let keepalive_timeout = report
-        .duration(&path, raw.keepalive_timeout.as_ref(), &KEEPALIVE)
-        .and_then(|keepalive| {
-            if keepalive.subsec_nanos() == 0 {
-                Some(keepalive)
-            } else {
-                report.refuse(&path, "expected whole seconds, 1s to 1h")
-            }
-        });
-
-    let written = raw.drain_timeout.as_ref();
-    let drain_timeout = report.duration(&at.key("drain_timeout"), written, &DRAIN);
-    let written = raw.read_timeout.as_ref();
-    let read_timeout = report.duration(&at.key("read_timeout"), written, &CLIENT);
-    let written = raw.write_timeout.as_ref();
-    let write_timeout = report.duration(&at.key("write_timeout"), written, &CLIENT);
-    let bytes = raw.max_token_bytes.map_or(8192, |bytes| bytes.0);
-    let max_token_bytes = report.integer(&at.key("max_token_bytes"), bytes, 64, 65_536);
-    Some(LimitSettings {
-        decision_timeout: decision_timeout?,
-        keepalive_timeout: keepalive_timeout?,
-        drain_timeout: drain_timeout?,
-        read_timeout: read_timeout?,
-        write_timeout: write_timeout?,
-        max_token_bytes: max_token_bytes?,
-    })
-}
-
 fn token(path: &YamlPath, written: String, report: &mut Report) -> Option<crate::secret::Secret> {
     let token = report.secret(path, written)?;
     if token.expose().len() < MIN_TOKEN_BYTES {
         return report.refuse(path, "expected a token of at least 16 bytes");
+    }
+    if is_placeholder(&token) {
+        return report.refuse(path, PLACEHOLDER);
     }
     Some(token)
 }
@@ -149,33 +118,4 @@ const SHUTDOWN_GRACE: Bounds = Bounds {
     min: Duration::ZERO,
     max: Duration::from_secs(300),
     says: "0s to 5m",
-};
-
-const DECISION: Bounds = Bounds {
-    default: Duration::from_secs(2),
-    min: MILLISECOND,
-    max: MINUTE,
-    says: "1ms to 60s",
-};
-
-const KEEPALIVE: Bounds = Bounds {
-    default: MINUTE,
-    min: Duration::from_secs(1),
-    max: HOUR,
-    says: "1s to 1h, in whole seconds",
-};
-
-const DRAIN: Bounds = Bounds {
-    default: Duration::from_secs(2),
-    min: Duration::ZERO,
-    max: MINUTE,
-    says: "0s to 60s",
-};
-
-/// A client that stalls holds a connection of ours and one of the application for this long.
-const CLIENT: Bounds = Bounds {
-    default: MINUTE,
-    min: Duration::from_secs(1),
-    max: HOUR,
-    says: "1s to 1h",
 };

@@ -26,6 +26,19 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const MILLISECOND: Duration = Duration::from_millis(1);
 
+/// Whether a secret is of so few different bytes that it is a placeholder, or can be guessed.
+pub(crate) fn is_placeholder(secret: &Secret) -> bool {
+    let different: std::collections::BTreeSet<u8> = secret.expose().iter().copied().collect();
+    different.len() < MIN_DIFFERENT_BYTES
+}
+
+/// What is said of one.
+pub(crate) const PLACEHOLDER: &str =
+    "expected a secret that was made at random: this one has fewer than 5 different bytes";
+
+/// Sixteen random hexadecimal digits, the shortest secret there is, have as many but once in a million.
+const MIN_DIFFERENT_BYTES: usize = 5;
+
 impl Report {
     pub(crate) fn duration(
         &mut self,

@@ -6,6 +6,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::hardening::RuleName;
 use super::mapping::only_mapping;
 use super::scalar::{DurationText, Lenient};
 
@@ -40,6 +41,12 @@ pub(crate) struct Route {
     /// Whether a WebSocket handshake is passed on; needs GET among `methods`. Default: false.
     #[serde(default)]
     pub(crate) websocket: Lenient<bool>,
+    /// The rules of strictness that it relaxes. None of them opens a way around a decision. Default:
+    /// none.
+    #[serde(default)]
+    pub(crate) relax: Vec<RuleName>,
+    /// The longest body of a request, 0 to 1099511627776 bytes. Default: `limits.max_body_bytes`.
+    pub(crate) max_body_bytes: Option<Lenient<u64>>,
     /// The group of `upstream.groups` that serves it. Default: the active one.
     pub(crate) upstream: Option<String>,
 }

@@ -32,6 +32,10 @@ impl Expected for usize {
     const EXPECTED: &'static str = "a whole number";
 }
 
+impl Expected for u64 {
+    const EXPECTED: &'static str = "a whole number";
+}
+
 impl<'de, T: FromStr + Expected> Deserialize<'de> for Lenient<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = deserializer.deserialize_any(ScalarText(T::EXPECTED))?;

@@ -1,4 +1,4 @@
-//! The small sections as they are written: listeners, limits, store, CORS, identity.
+//! The small sections as they are written: listeners, store, CORS, identity.
 //!
 //! Promise: one struct per section, each key with its default in its description. It holds text
 //! and numbers without meaning; bounds and rules are in `parse`.
@@ -12,7 +12,6 @@ use super::scalar::{DurationText, Lenient};
 only_mapping!(
     Admin,
     Server,
-    Limits,
     Store,
     FileStore,
     PostgresStore,
@@ -43,25 +42,6 @@ pub(crate) struct Server {
     pub(crate) threads: Option<Lenient<usize>>,
     /// How long a stopping process lets requests in flight end, 0s to 5m. Default: 5s.
     pub(crate) shutdown_grace: Option<DurationText>,
-}
-
-/// Bounds on one request.
-#[derive(Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, remote = "Self")]
-pub(crate) struct Limits {
-    /// The whole decision, from the parsed header to the verdict, 1ms to 60s. Default: 2s.
-    pub(crate) decision_timeout: Option<DurationText>,
-    /// How long an idle client connection is kept, 1s to 1h, whole seconds. Default: 60s.
-    pub(crate) keepalive_timeout: Option<DurationText>,
-    /// How long the unread body of a refused request is drained before the connection is closed,
-    /// 0s to 60s. Default: 2s.
-    pub(crate) drain_timeout: Option<DurationText>,
-    /// Bound on each read of a request's body, 1s to 1h. Default: 60s.
-    pub(crate) read_timeout: Option<DurationText>,
-    /// Bound on each write of an answer to a client that does not read, 1s to 1h. Default: 60s.
-    pub(crate) write_timeout: Option<DurationText>,
-    /// The longest token that is looked at, 64 to 65536 bytes. Default: 8192.
-    pub(crate) max_token_bytes: Option<Lenient<usize>>,
 }
 
 /// Where facts come from: exactly one of `file` and `postgres`.

@@ -58,6 +58,23 @@ pub enum Algorithm {
     Hs256,
 }
 
+impl Algorithm {
+    /// Its name in the header of a token.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Rs256 => "RS256",
+            Self::Rs384 => "RS384",
+            Self::Rs512 => "RS512",
+            Self::Ps256 => "PS256",
+            Self::Es256 => "ES256",
+            Self::Es384 => "ES384",
+            Self::EdDsa => "EdDSA",
+            Self::Hs256 => "HS256",
+        }
+    }
+}
+
 /// Where the keys of an issuer are.
 #[derive(Debug)]
 pub enum KeySource {

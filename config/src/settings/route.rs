@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use http::{HeaderName, Method};
 
+use super::Rules;
+
 /// One rule: what is asked, and what must hold.
 #[derive(Debug)]
 pub struct RouteSettings {
@@ -25,6 +27,10 @@ pub struct RouteSettings {
     pub stale_if_error: Duration,
     /// Whether a WebSocket handshake is passed on.
     pub websocket: bool,
+    /// The rules of strictness that it relaxes.
+    pub relax: Rules,
+    /// The longest body, in bytes; `None`: `limits.max_body_bytes`.
+    pub max_body_bytes: Option<u64>,
     /// The group of `upstream.groups` that serves it; `None`: the active one.
     pub upstream: Option<String>,
 }

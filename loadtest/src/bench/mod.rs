@@ -7,6 +7,7 @@
 //! Does not: judge by absolute times of another machine; ratios are of pairs within one run.
 
 mod row;
+mod slow;
 mod stage;
 mod tiers;
 mod view;
@@ -104,6 +105,7 @@ pub async fn bench(bench: &Bench, mut show: impl FnMut(&Line)) -> Result<Vec<Lin
             Row::L3 => tiers::store(bench).await?,
             Row::RedisDown => tiers::redis_down(bench).await?,
             Row::View => view::cost(bench).await?,
+            Row::SlowHeads => slow::heads(bench).await?,
         };
         show(&line);
         lines.push(line);

@@ -88,6 +88,16 @@ impl Stage {
         let all = Duration::from_secs(
             u64::try_from(self.generations.len()).unwrap_or(u64::MAX) / u64::from(rate),
         );
+        self.paced(sidegate, rate, all).await
+    }
+
+    /// Asks for the generations in turns at a constant rate, for so long.
+    pub(super) async fn paced(
+        &self,
+        sidegate: &Sidegate,
+        rate: u32,
+        span: Duration,
+    ) -> Result<Report, BenchError> {
         let mut targets = Vec::with_capacity(self.generations.len());
         for generation in &self.generations {
             let url = format!("http://{}/g/{generation}", sidegate.proxy());
@@ -98,7 +108,7 @@ impl Stage {
             targets,
             method: Method::GET,
             headers: vec![header],
-            schedule: Schedule::new(rate, WARM_UP, all.saturating_sub(WARM_UP))?,
+            schedule: Schedule::new(rate, WARM_UP, span.saturating_sub(WARM_UP))?,
             connections: CONNECTIONS,
             timeout: Duration::from_secs(5),
         })?;

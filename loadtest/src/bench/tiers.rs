@@ -107,7 +107,7 @@ async fn latency(
     clippy::cast_sign_loss,
     reason = "of a few dozen values"
 )]
-fn interval(mut values: Vec<f64>) -> (f64, f64, f64) {
+pub(super) fn interval(mut values: Vec<f64>) -> (f64, f64, f64) {
     values.sort_by(f64::total_cmp);
     let number = values.len() as f64;
     let away = 1.96 * number.sqrt() / 2.0;

@@ -22,6 +22,8 @@ pub use remote::{FetchError, RemoteKeys, client as key_client};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderName, Method};
 use sidegate_config::{ClaimSettings, IssuerSettings, Settings};
 use sidegate_policy::{Id, IdType, UnixMicros};
@@ -157,6 +159,12 @@ impl Authenticator {
         })
     }
 
+    /// Whether a request carries one credential, good or bad.
+    #[must_use]
+    pub fn presents(&self, head: &Head<'_>) -> bool {
+        self.carriers.extract(head).is_ok()
+    }
+
     /// Checks a token's signature with an issuer's keys and nothing else, so that published
     /// vectors can be run whose payloads are no claims. Makes no principal.
     ///
@@ -216,6 +224,15 @@ impl Issuer {
             },
         })
     }
+}
+
+/// The members of a token's header that would be accepted, for fuzzers; `None` where it would not.
+#[doc(hidden)]
+#[must_use]
+pub fn header_members(header: &[u8]) -> Option<Vec<String>> {
+    let members = json::object(header)?.into_iter().map(|(name, _)| name);
+    let token = format!("{}.e30.AA", URL_SAFE_NO_PAD.encode(header));
+    jws::signed(&token).ok().map(|_| members.collect())
 }
 
 /// Whether a method is safe (RFC 9110 section 9.2.1).

@@ -44,4 +44,4 @@ pub use class::ClassStats;
 pub use flight::{FlightKey, Flights, Landed, Terms};
 pub use gauges::gather;
 pub use l1::{L1, L1Stats, Missed};
-pub use l2::{Found, L2, L2Error, Lookup, Write};
+pub use l2::{Found, L2, L2Error, Lookup, Write, is_refused_unsealed};

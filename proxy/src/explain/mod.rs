@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use sidegate_policy::Id;
 
 use crate::authn::{Carrier, Principal, SubjectType};
-use crate::pipeline::{Credential, Pipeline};
+use crate::pipeline::{Credential, Pipeline, Request as Asked};
 
 /// What is to be explained.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -118,6 +118,11 @@ pub enum Step {
         /// The subject's row in the resource's team.
         membership: Option<String>,
     },
+    /// Rules of strictness that would refuse the request, were they not only reported.
+    Reported {
+        /// Their names.
+        rules: Vec<&'static str>,
+    },
     /// What each check found.
     Checks {
         /// In order; the first that grants is the reason.
@@ -149,7 +154,7 @@ pub async fn explain(pipeline: &Pipeline, request: &Request) -> Result<Explanati
     let mut steps = Vec::new();
     let walked = pipeline
         .explain(
-            (&method, request.path.as_bytes(), &headers),
+            Asked::new(&method, request.path.as_bytes(), &headers),
             &credential,
             |sight| {
                 steps.extend(record::steps(&policy, &sight));

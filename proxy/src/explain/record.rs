@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use sidegate_config::Rule;
 use sidegate_policy::{Check, Finding, Id, Policy, UnixMicros};
 
 use super::{CheckResult, Step};
@@ -31,6 +32,9 @@ pub(super) fn steps(policy: &Policy, sight: &Sight<'_>) -> Vec<Step> {
             id: resource.id.as_ref().map(ToString::to_string),
         }],
         Sight::Evidence(evidence) => facts(policy, evidence),
+        Sight::Reported(rules) => vec![Step::Reported {
+            rules: rules.iter().map(Rule::name).collect(),
+        }],
     }
 }
 

@@ -59,6 +59,7 @@ impl fmt::Display for Step {
                 writeln!(f, "  project     {}", or_none(project))?;
                 writeln!(f, "  membership  {}", or_none(membership))
             }
+            Self::Reported { rules } => writeln!(f, "  reported    {}", rules.join(", ")),
             Self::Checks { checks } => checks.iter().try_for_each(|check| {
                 let mark = if check.grants { "grants" } else { "  -   " };
                 writeln!(f, "  {mark}      {}: {}", check.check, check.found)

@@ -1,11 +1,16 @@
 //! How a request ended: the line in the log, and what a failure looks like from outside.
 
 use http::StatusCode;
+use pingora::proxy::{FailToProxy, Session};
 use pingora::{Error, ErrorSource, ErrorType};
+use sidegate_config::Rule;
 use sidegate_policy::Id;
+use uuid::Uuid;
 
-use super::RequestContext;
+use super::{RequestContext, Verdict};
 use crate::outcome::Code;
+use crate::rejection::Rejection;
+use crate::respond::Answer;
 
 /// One line per request: ids and reasons, never a path, a query or a header.
 pub(super) fn log(ctx: &RequestContext, code: Code, status: Option<u16>) {
@@ -23,8 +28,70 @@ pub(super) fn log(ctx: &RequestContext, code: Code, status: Option<u16>) {
     }
 }
 
+/// One line per rule that would have refused a request, were rules not only reported.
+pub(super) fn log_reported(ctx: &RequestContext, rule: Rule) {
+    let route = ctx.route.as_ref().map(|route| &*route.id);
+    let (decision_id, rule) = (ctx.decision_id, rule.name());
+    tracing::warn!(%decision_id, route, rule, "would be refused");
+}
+
+/// Answers a request that is refused.
+pub(super) async fn refuse(
+    session: &mut Session,
+    ctx: &mut RequestContext,
+    rejection: &Rejection,
+) -> pingora::Result<()> {
+    ctx.verdict = Verdict::Rejected(rejection.code());
+    if rejection.ends_connection() {
+        session.set_keepalive(None);
+    }
+    let cors = &ctx.generation.pipeline.cors;
+    let headers = cors.headers(&session.req_header().headers, rejection);
+    let mut buffer = Uuid::encode_buffer();
+    let decision_id = ctx.decision_id.hyphenated().encode_lower(&mut buffer);
+    let answer = Answer::refusal(rejection, headers, decision_id);
+    answer.write(session).await
+}
+
+/// Answers a request that failed after it was cleared, where nothing was answered yet.
+pub(super) async fn fail(
+    session: &mut Session,
+    error: &Error,
+    ctx: &RequestContext,
+) -> FailToProxy {
+    let status = failure_status(error);
+    let (source, kind) = (error.esource().as_str(), error.etype().as_str());
+    let (instance, decision_id) = (ctx.tried.last(), ctx.decision_id);
+    match status {
+        Some(status) => tracing::warn!(
+            %decision_id, ?instance, source, error = kind, status = status.as_u16(), "not answered"
+        ),
+        None => tracing::debug!(%decision_id, source, error = kind, "the client is gone"),
+    }
+    if let Some(status) = status
+        && session.response_written().is_none()
+    {
+        // The body may be half read: the connection cannot be used again.
+        session.set_keepalive(None);
+        let mut buffer = Uuid::encode_buffer();
+        let decision_id = ctx.decision_id.hyphenated().encode_lower(&mut buffer);
+        let answer = Answer {
+            status,
+            headers: Vec::new(),
+            decision_id,
+        };
+        if let Err(error) = answer.write(session).await {
+            tracing::debug!(error = %error.etype().as_str(), "the client is gone");
+        }
+    }
+    FailToProxy {
+        error_code: status.map_or(0, |status| status.as_u16()),
+        can_reuse_downstream: false,
+    }
+}
+
 /// What a client sees of a failure; `None` where it is gone.
-pub(super) fn failure_status(error: &Error) -> Option<StatusCode> {
+fn failure_status(error: &Error) -> Option<StatusCode> {
     match (error.esource(), error.etype()) {
         (_, ErrorType::HTTPStatus(code)) => StatusCode::from_u16(*code).ok(),
         (

@@ -1,17 +1,21 @@
 //! Pingora's phases, translated to the stages of the straight line. No decision is made here.
 //!
-//! Promise: `request_filter` lets a request pass only with a [`Clearance`] in its context, and
+//! Promise: `request_filter` lets a request pass only with a [`crate::clearance::Clearance`] in its context, and
 //! `upstream_peer` and `upstream_request_filter` each refuse to go on without one (two locks).
 //! What is sent is the target that was decided on. A refusal is a normal outcome: it is written
 //! here and never an `Err`.
 
+mod body;
 mod cleared;
+mod context;
 mod ending;
 
-use std::net::{self, IpAddr};
+use std::any::Any;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::header::EXPECT;
 use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -20,18 +24,17 @@ use pingora::protocols::l4::socket::SocketAddr;
 use pingora::proxy::{FailToProxy, ProxyHttp, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
-use sidegate_policy::Id;
+use sidegate_config::Rules;
 use uuid::Uuid;
 
-use crate::authz::Permit;
-use crate::clearance::Clearance;
-use crate::generation::{Current, Generation};
-use crate::identity::{self, DECISION_ID, DEGRADED, Headers};
+use crate::generation::Current;
+use crate::identity::{self, DECISION_ID, DEGRADED};
 use crate::metrics::Metrics;
 use crate::outcome::Code;
-use crate::pipeline::Sight;
-use crate::respond::Answer;
-use crate::route::Route;
+use crate::pipeline::{Request, Sight};
+
+pub use context::RequestContext;
+use context::Verdict;
 
 /// The proxy.
 #[derive(Debug)]
@@ -40,65 +43,29 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
 }
 
-/// What is known about one request.
-#[derive(Debug)]
-pub struct RequestContext {
-    /// The generation that the request belongs to, from beginning to end.
-    generation: Arc<Generation>,
-    decision_id: Uuid,
-    verdict: Verdict,
-    /// Which rule applied and who asked, for the log.
-    route: Option<Arc<Route>>,
-    subject: Option<Id>,
-    /// Instances that were tried.
-    tried: Vec<net::SocketAddr>,
-    websocket: bool,
-}
-
-/// Where a request stands. Anything but `Cleared` is not forwarded.
-#[derive(Debug)]
-enum Verdict {
-    /// Not decided. A request that ends like this ended before its decision.
-    Pending,
-    /// Forwarded, with these headers.
-    Cleared(Box<(Clearance, Headers)>),
-    /// Refused.
-    Rejected(Code),
-}
-
-impl RequestContext {
-    const fn cleared(&self) -> Option<&(Clearance, Headers)> {
-        match &self.verdict {
-            Verdict::Cleared(cleared) => Some(cleared),
-            Verdict::Pending | Verdict::Rejected(_) => None,
-        }
-    }
-
-    /// Whether it was allowed on facts older than the bound.
-    fn is_stale(&self) -> bool {
-        let permit = self.cleared().and_then(|(clearance, _)| clearance.permit());
-        permit.is_some_and(Permit::is_stale)
-    }
-}
-
 #[async_trait]
 impl ProxyHttp for Gateway {
     type CTX = RequestContext;
 
     fn new_ctx(&self) -> RequestContext {
-        RequestContext {
-            generation: self.current.load(),
-            decision_id: Uuid::new_v4(),
-            verdict: Verdict::Pending,
-            route: None,
-            subject: None,
-            tried: Vec::new(),
-            websocket: false,
-        }
+        RequestContext::new(self.current.load())
     }
 
     /// None: the default adds a compression module whose context is boxed for every request.
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    /// Pingora's way from a connection to a request's context, also on its first request: the rules
+    /// that [`crate::intake`] has found broken.
+    fn on_connection_reuse(
+        &self,
+        _session: &mut Session,
+        ctx: &mut RequestContext,
+        known: Box<dyn Any + Send + Sync>,
+    ) {
+        if let Ok(broken) = known.downcast::<Rules>() {
+            ctx.broken = *broken;
+        }
+    }
 
     async fn early_request_filter(
         &self,
@@ -124,17 +91,29 @@ impl ProxyHttp for Gateway {
     ) -> Result<bool> {
         let head = session.req_header();
         let generation = Arc::clone(&ctx.generation);
+        let request = Request {
+            method: &head.method,
+            target: head.raw_path(),
+            headers: &head.headers,
+            peer: peer_of(session),
+            broken: ctx.broken,
+        };
+        let mut reported = Rules::NONE;
         let see = |sight: Sight<'_>| match sight {
             Sight::Route(route) => ctx.route = Some(Arc::clone(route)),
             Sight::Principal(principal) => ctx.subject = Some(principal.subject.clone()),
+            Sight::Reported(rules) => reported = rules,
             Sight::Target(_) | Sight::Resource(_) | Sight::Evidence(_) => {}
         };
         let pipeline = &generation.pipeline;
-        let admitted = pipeline
-            .admit(&head.method, head.raw_path(), &head.headers, see)
-            .await;
+        let admitted = pipeline.admit(request, see).await;
+        self.report(ctx, reported);
         let rejection = match admitted.and_then(|clearance| cleared::clear(head, ctx, clearance)) {
             Ok(()) => {
+                let settings = &generation.settings;
+                let route = ctx.route.as_ref().filter(|_| !ctx.websocket);
+                ctx.body = route
+                    .map(|route| body::Bounded::new(route, &settings.limits, settings.strictness));
                 if ctx.websocket {
                     let silence = generation.upstreams.websocket_idle_timeout();
                     session.set_read_timeout(Some(silence));
@@ -148,15 +127,7 @@ impl ProxyHttp for Gateway {
             }
             Err(rejection) => rejection,
         };
-        ctx.verdict = Verdict::Rejected(rejection.code());
-        let headers = pipeline
-            .cors
-            .headers(&session.req_header().headers, &rejection);
-        let mut buffer = Uuid::encode_buffer();
-        let decision_id = ctx.decision_id.hyphenated().encode_lower(&mut buffer);
-        Answer::refusal(&rejection, headers, decision_id)
-            .write(session)
-            .await?;
+        ending::refuse(session, ctx, &rejection).await?;
         Ok(true)
     }
 
@@ -224,6 +195,29 @@ impl ProxyHttp for Gateway {
             .rewrite(request, headers, subject, peer_of(session))
     }
 
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        piece: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        ctx: &mut RequestContext,
+    ) -> Result<()> {
+        let (Some(body), Some(piece)) = (&mut ctx.body, piece) else {
+            return Ok(());
+        };
+        match body.take(piece.len()) {
+            body::Piece::Passes => Ok(()),
+            body::Piece::Reported(rule) => {
+                self.report(ctx, Rules::from_iter([rule]));
+                Ok(())
+            }
+            body::Piece::Refused(code, status) => {
+                ctx.verdict = Verdict::Rejected(code);
+                Err(body::refused(status))
+            }
+        }
+    }
+
     async fn response_filter(
         &self,
         _session: &mut Session,
@@ -252,35 +246,7 @@ impl ProxyHttp for Gateway {
         error: &Error,
         ctx: &mut RequestContext,
     ) -> FailToProxy {
-        let status = ending::failure_status(error);
-        let (source, kind) = (error.esource().as_str(), error.etype().as_str());
-        let (instance, decision_id) = (ctx.tried.last(), ctx.decision_id);
-        match status {
-            Some(status) => tracing::warn!(
-                %decision_id, ?instance, source, error = kind, status = status.as_u16(), "not answered"
-            ),
-            None => tracing::debug!(%decision_id, source, error = kind, "the client is gone"),
-        }
-        if let Some(status) = status
-            && session.response_written().is_none()
-        {
-            // The body may be half read: the connection cannot be used again.
-            session.set_keepalive(None);
-            let mut buffer = Uuid::encode_buffer();
-            let decision_id = ctx.decision_id.hyphenated().encode_lower(&mut buffer);
-            let answer = Answer {
-                status,
-                headers: Vec::new(),
-                decision_id,
-            };
-            if let Err(error) = answer.write(session).await {
-                tracing::debug!(error = %error.etype().as_str(), "the client is gone");
-            }
-        }
-        FailToProxy {
-            error_code: status.map_or(0, |status| status.as_u16()),
-            can_reuse_downstream: false,
-        }
+        ending::fail(session, error, ctx).await
     }
 
     async fn logging(
@@ -321,6 +287,14 @@ impl Gateway {
     #[must_use]
     pub const fn new(current: Arc<Current>, metrics: Arc<Metrics>) -> Self {
         Self { current, metrics }
+    }
+
+    /// Counts and logs what a request would have been refused for.
+    fn report(&self, ctx: &RequestContext, rules: Rules) {
+        for rule in rules.iter() {
+            self.metrics.reported(rule);
+            ending::log_reported(ctx, rule);
+        }
     }
 }
 

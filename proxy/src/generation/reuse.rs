@@ -20,6 +20,7 @@ use crate::coherence::Coherence;
 use crate::facts::{Facts, Kept};
 use crate::identity::{AssertionError, Signer};
 use crate::store::{FileStore, PostgresStore, Store};
+use crate::throttle::Throttle;
 use crate::view::View;
 
 pub(super) fn store(
@@ -136,6 +137,20 @@ pub(super) fn signer(
     match known.filter(|known| known.serves(assertion)) {
         Some(known) => Ok(Some(Arc::clone(known))),
         None => Ok(Some(Arc::new(Signer::new(assertion)?))),
+    }
+}
+
+/// The failures of clients are remembered while their bounds are the same.
+pub(super) fn throttle(settings: &Settings, previous: Option<&Generation>) -> Arc<Throttle> {
+    let limits = &settings.limits;
+    let (max, window) = (
+        limits.max_failed_authentications,
+        limits.failed_authentication_window,
+    );
+    let known = previous.map(|previous| &previous.pipeline.throttle);
+    match known.filter(|known| known.is(max, window)) {
+        Some(known) => Arc::clone(known),
+        None => Arc::new(Throttle::new(max, window)),
     }
 }
 

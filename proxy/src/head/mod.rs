@@ -1,8 +1,9 @@
 //! The head of a request, as far as a decision may look at it.
 //!
 //! Promise: a [`Head`] has exactly one `Host`, framing that has one meaning, and a `Connection`
-//! header that removes nothing which the decision or the application relies on. Does not: look at
-//! the target ([`crate::target`]) or at credentials ([`crate::authn`]).
+//! header that removes nothing which the decision or the application relies on. Which rules of
+//! strictness its meaning breaks is noted. Does not: look at its bytes ([`crate::intake`]), its target
+//! ([`crate::target`]) or at credentials ([`crate::authn`]).
 //!
 //! What Pingora already refuses or repairs is not repeated here: duplicate `Host`, CONNECT,
 //! `Content-Length` that is no number or differs from another, non-final `chunked` (attacks.md F9).
@@ -11,13 +12,14 @@ mod framing;
 
 use std::net::Ipv6Addr;
 
-use http::header::{CONNECTION, EXPECT, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HOST, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use sidegate_config::{Rule, Rules};
 
 use crate::spelling::fold;
-
-/// The most that all names and values may hold, in bytes.
-const MAX_BYTES: usize = 64 * 1024;
 
 /// A request's head, borrowed from whoever read it.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +27,7 @@ pub struct Head<'r> {
     method: &'r Method,
     target: &'r [u8],
     headers: &'r HeaderMap,
+    broken: Rules,
 }
 
 /// Why a head is refused.
@@ -49,9 +52,6 @@ pub enum HeadError {
     /// `Expect` asks for something other than `100-continue` (RFC 9110 section 10.1.1).
     #[error("Expect asks for something unknown")]
     UnknownExpectation,
-    /// The headers are larger than 64 KiB together.
-    #[error("the headers are larger than 64 KiB")]
-    TooLarge,
 }
 
 impl<'r> Head<'r> {
@@ -74,13 +74,6 @@ impl<'r> Head<'r> {
         ) {
             return Err(HeadError::MalformedHost);
         }
-        let size: usize = headers
-            .iter()
-            .map(|(name, value)| name.as_str().len() + value.len())
-            .sum();
-        if size > MAX_BYTES {
-            return Err(HeadError::TooLarge);
-        }
         if headers.contains_key(EXPECT) && !is(headers, &EXPECT, "100-continue") {
             return Err(HeadError::UnknownExpectation);
         }
@@ -90,7 +83,27 @@ impl<'r> Head<'r> {
             method,
             target,
             headers,
+            broken: broken(method, headers),
         })
+    }
+
+    /// The rules of strictness that it breaks.
+    #[must_use]
+    pub const fn broken(&self) -> Rules {
+        self.broken
+    }
+
+    /// The length of the body, where it is known beforehand.
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        let length = self.only(&CONTENT_LENGTH)?;
+        length.to_str().ok()?.parse().ok()
+    }
+
+    /// Whether it announces a body.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        has_body(self.headers)
     }
 
     /// The method.
@@ -167,6 +180,25 @@ fn is_known(method: &Method) -> bool {
     .contains(method)
 }
 
+fn broken(method: &Method, headers: &HeaderMap) -> Rules {
+    let mut broken = Rules::NONE;
+    if headers.contains_key(TRAILER) {
+        broken.insert(Rule::Trailers);
+    }
+    let bodiless = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
+    if bodiless.contains(method) && has_body(headers) {
+        broken.insert(Rule::UnexpectedBody);
+    }
+    broken
+}
+
+fn has_body(headers: &HeaderMap) -> bool {
+    headers.contains_key(TRANSFER_ENCODING)
+        || headers
+            .get(CONTENT_LENGTH)
+            .is_some_and(|length| length != "0")
+}
+
 /// `uri-host [ ":" port ]` (RFC 9110 section 7.2), with the characters that names in use have.
 fn is_host(text: &str) -> bool {
     let (host, port) = match text.rsplit_once(':') {
@@ -238,6 +270,26 @@ mod tests {
     }
 
     #[test]
+    fn what_a_strict_application_would_not_send_is_noted() {
+        let broken = |method: &Method, name: &str, value: &str| {
+            let mut map = HeaderMap::from_iter([(HOST, HeaderValue::from_static("a"))]);
+            map.append(HeaderName::try_from(name).unwrap(), value.parse().unwrap());
+            let head = Head::new(method, b"/", &map).unwrap();
+            head.broken().iter().collect::<Vec<_>>()
+        };
+        let body = [("content-length", "1"), ("transfer-encoding", "chunked")];
+        for (name, value) in body {
+            let unexpected = vec![Rule::UnexpectedBody];
+            for method in [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS] {
+                assert_eq!(broken(&method, name, value), unexpected, "{method} {name}");
+            }
+            assert_eq!(broken(&Method::POST, name, value), [], "{name}");
+        }
+        assert_eq!(broken(&Method::DELETE, "content-length", "0"), []);
+        assert_eq!(broken(&Method::POST, "trailer", "x"), [Rule::Trailers]);
+    }
+
+    #[test]
     fn heads_with_two_meanings_are_refused() {
         use HeadError::*;
         assert_eq!(check(&[]), Err(HostCount));
@@ -282,10 +334,6 @@ mod tests {
             );
         }
         assert_eq!(check(&[("host", "a"), ("expect", "100-Continue")]), Ok(()));
-        assert_eq!(
-            check(&[("host", "a"), ("x", &"x".repeat(MAX_BYTES))]),
-            Err(TooLarge)
-        );
         let map = HeaderMap::from_iter([(HOST, HeaderValue::from_static("a"))]);
         let method = Method::from_bytes(b"BREW").unwrap();
         assert_eq!(Head::new(&method, b"/", &map).err(), Some(UnknownMethod));

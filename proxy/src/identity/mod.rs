@@ -18,13 +18,13 @@ use std::sync::Arc;
 
 use http::header::EXPECT;
 use http::{HeaderName, HeaderValue, Method};
-use ipnet::IpNet;
 use pingora::http::RequestHeader;
 use std::net::IpAddr;
 
 use crate::authn::{Authenticator, Carrier};
 use crate::authz::{Grant, Subject};
 use crate::clearance::Clearance;
+use crate::client::TrustedProxies;
 use sidegate_policy::{Policy, UnixMicros};
 use strip::Stripper;
 
@@ -77,7 +77,7 @@ impl Identity {
     pub fn new(
         signer: Option<Arc<Signer>>,
         authenticator: &Authenticator,
-        trusted_proxies: Vec<IpNet>,
+        trusted_proxies: TrustedProxies,
     ) -> Self {
         let carriers = authenticator
             .carriers()

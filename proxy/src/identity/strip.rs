@@ -9,9 +9,9 @@ use std::net::IpAddr;
 
 use http::header::HOST;
 use http::{HeaderMap, HeaderName};
-use ipnet::IpNet;
 use pingora::http::RequestHeader;
 
+use crate::client::TrustedProxies;
 use crate::spelling::fold;
 
 /// Every header of ours begins like this, once folded.
@@ -58,13 +58,13 @@ const STATEMENTS: [&str; 13] = [
 pub(super) struct Stripper {
     /// The headers in which credentials travel, and their names folded.
     credentials: Vec<(HeaderName, String)>,
-    trusted_proxies: Vec<IpNet>,
+    trusted_proxies: TrustedProxies,
 }
 
 impl Stripper {
     pub(super) fn new(
         credentials: impl Iterator<Item = HeaderName>,
-        trusted_proxies: Vec<IpNet>,
+        trusted_proxies: TrustedProxies,
     ) -> Self {
         let credentials = credentials
             .map(|name| (name.clone(), fold(name.as_str())))
@@ -81,7 +81,7 @@ impl Stripper {
     /// A trusted proxy vouches for the names that it knows. It passes on its client's other
     /// spellings of them, which nobody may send.
     pub(super) fn strip(&self, request: &mut RequestHeader, peer: Option<IpAddr>) {
-        let trusted = peer.is_some_and(|peer| self.trusts(peer));
+        let trusted = peer.is_some_and(|peer| self.trusted_proxies.trusts(peer));
         let strips = |name: &HeaderName| {
             let folded = fold(name.as_str());
             let vouched = trusted && name.as_str() == folded;
@@ -97,14 +97,6 @@ impl Stripper {
         for name in names {
             request.remove_header(&name);
         }
-    }
-
-    /// Whether a peer's statements about the client are believed.
-    fn trusts(&self, peer: IpAddr) -> bool {
-        let peer = peer.to_canonical();
-        self.trusted_proxies
-            .iter()
-            .any(|network| network.contains(&peer))
     }
 }
 

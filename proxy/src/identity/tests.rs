@@ -21,6 +21,7 @@ use super::{Headers, Identity, IdentityError, Signer};
 use crate::authn::{Authenticator, Principal, SubjectType};
 use crate::authz::{Authorizer, Resource};
 use crate::clearance::Clearance;
+use crate::client::TrustedProxies;
 use crate::coherence::BootTime;
 use crate::facts::Facts;
 use crate::route::RouteTable;
@@ -81,7 +82,11 @@ impl World {
             .then(|| Arc::new(Signer::new(assertion).unwrap()));
         Self {
             routes: RouteTable::compile(&settings.routes, &policy).unwrap(),
-            identity: Identity::new(signer, &authenticator, settings.trusted_proxies),
+            identity: Identity::new(
+                signer,
+                &authenticator,
+                TrustedProxies::new(settings.trusted_proxies),
+            ),
             authorizer: Authorizer::new(
                 Arc::clone(&policy),
                 Arc::new(Facts::uncached(Arc::new(store))),

@@ -11,7 +11,7 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde_json::json;
 use sidegate_config::Settings;
-use sidegate_policy::{Document, KindDocument, Policy, Reason};
+use sidegate_policy::{Document, KindDocument, Policy, Reason, UnixMicros};
 
 use super::*;
 use crate::authn::{AuthnError, CredentialError, TokenError};
@@ -88,6 +88,10 @@ fn pipeline_over(store: Option<Fault>) -> Pipeline {
         cors: Cors::new(&settings.cors),
         clock: Clock::Fixed(UnixMicros(NOW * 1_000_000)),
         timeout: Duration::from_secs(2),
+        strictness: settings.strictness,
+        max_body_bytes: settings.limits.max_body_bytes,
+        trusted_proxies: TrustedProxies::new(settings.trusted_proxies),
+        throttle: Arc::new(Throttle::new(3, Duration::from_secs(3600))),
     }
 }
 
@@ -118,7 +122,10 @@ async fn admit(
     more: &[(&'static str, &str)],
 ) -> Result<Clearance, Rejection> {
     pipeline
-        .admit(&Method::GET, target.as_bytes(), &headers(more), |_| {})
+        .admit(
+            Request::new(&Method::GET, target.as_bytes(), &headers(more)),
+            |_| {},
+        )
         .await
 }
 
@@ -193,7 +200,7 @@ async fn no_allow_from_an_unknown_route() {
     }
     let headers = headers(&[("authorization", &token(ALICE))]);
     let post = pipeline
-        .admit(&Method::POST, b"/open", &headers, |_| {})
+        .admit(Request::new(&Method::POST, b"/open", &headers), |_| {})
         .await;
     assert_eq!(post.unwrap_err(), Rejection::NoRoute);
 }
@@ -256,7 +263,10 @@ async fn no_allow_beyond_what_was_granted() {
     let unknown = admit(&pipeline, "/me", &stranger).await.unwrap_err();
     assert_eq!(unknown, denied(Reason::UnknownSubject));
     let sign_up = pipeline
-        .admit(&Method::POST, b"/sign-up", &headers(&stranger), |_| {})
+        .admit(
+            Request::new(&Method::POST, b"/sign-up", &headers(&stranger)),
+            |_| {},
+        )
         .await;
     assert_eq!(sign_up.unwrap().code(), Code::Authenticated);
 }
@@ -308,7 +318,7 @@ async fn no_allow_from_a_cancelled_future() {
     // give one to.
     let mut asked = false;
     let (method, headers) = (Method::GET, headers(&[("authorization", &token(ALICE))]));
-    let admitted = hanging.admit(&method, mine.as_bytes(), &headers, |sight| {
+    let admitted = hanging.admit(Request::new(&method, mine.as_bytes(), &headers), |sight| {
         asked |= matches!(sight, Sight::Resource(_));
     });
     assert!(admitted.now_or_never().is_none());
@@ -328,13 +338,11 @@ async fn explain_says_what_the_proxy_does() {
     ] {
         for credential in [&[][..], &[("authorization", &*token(ALICE))]] {
             let headers = headers(credential);
-            let request = (&Method::GET, target.as_bytes(), &headers);
+            let request = Request::new(&Method::GET, target.as_bytes(), &headers);
             let explained = pipeline
                 .explain(request, &Credential::Presented, |_| {})
                 .await;
-            let admitted = pipeline
-                .admit(request.0, request.1, request.2, |_| {})
-                .await;
+            let admitted = pipeline.admit(request, |_| {}).await;
             assert_eq!(
                 explained,
                 admitted.map(|clearance| clearance.code()),

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, Method};
-use sidegate_config::UnknownSubject;
+use sidegate_config::{Rules, UnknownSubject};
 use sidegate_policy::{Action, IdType, Kind};
 
 /// One compiled rule.
@@ -39,6 +39,10 @@ pub struct Route {
     pub stale_if_error: Duration,
     /// Whether a WebSocket handshake is passed on.
     pub websocket: bool,
+    /// The rules of strictness that it relaxes.
+    pub relax: Rules,
+    /// The longest body, in bytes; `None`: that of the limits.
+    pub max_body_bytes: Option<u64>,
     /// The group of instances that serves it; `None`: the active one.
     pub upstream: Option<String>,
 }

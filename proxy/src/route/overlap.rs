@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use sidegate_policy::{Id, IdType};
 
+use super::Route;
 use super::template::Segment;
-use super::{Route, table};
 use crate::target::decode_segment;
 
 /// Two routes of one shape between which nothing decides.
@@ -15,7 +15,7 @@ pub(super) fn conflict(same_shape: &[Arc<Route>]) -> Option<(&Route, &Route)> {
         one.methods
             .iter()
             .any(|method| other.methods.contains(method))
-            && table::precedence(&one.template) == table::precedence(&other.template)
+            && one.template.precedence() == other.template.precedence()
     })
 }
 
@@ -67,7 +67,7 @@ fn pairs(routes: &[Arc<Route>]) -> impl Iterator<Item = (&Route, &Route)> {
 /// Routes of the same path with other methods are two halves of one thing.
 fn equal(one: &Route, other: &Route) -> bool {
     one.template.shape() == other.template.shape()
-        && table::precedence(&one.template) == table::precedence(&other.template)
+        && one.template.precedence() == other.template.precedence()
 }
 
 /// Whether some path matches both.

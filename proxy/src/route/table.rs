@@ -36,6 +36,16 @@ pub struct Found {
     pub path_id: Option<Id>,
 }
 
+impl Found {
+    /// Whether another way to look led to the same rule and the same resource.
+    #[must_use]
+    pub fn is(&self, other: Option<&Self>) -> bool {
+        other.is_some_and(|other| {
+            Arc::ptr_eq(&self.route, &other.route) && self.path_id == other.path_id
+        })
+    }
+}
+
 /// Why routes are not a table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RouteTableError {
@@ -122,7 +132,7 @@ impl RouteTable {
             // A route that names HEAD comes before one of the same path that HEAD only follows.
             same.sort_by_key(|route| {
                 (
-                    precedence(&route.template),
+                    route.template.precedence(),
                     !route.methods.contains(&Method::HEAD),
                 )
             });
@@ -171,6 +181,12 @@ impl RouteTable {
         } else {
             Ok(Some(found))
         }
+    }
+
+    /// Every route, in the order of the configuration.
+    #[must_use]
+    pub fn routes(&self) -> &[Arc<Route>] {
+        &self.routes
     }
 
     /// Routes that hide a part of another, or that can never be reached, as sentences for
@@ -282,6 +298,8 @@ fn compile(setting: &RouteSettings, policy: &Policy) -> Result<Route, RouteTable
         hide_denied: setting.hide_denied,
         stale_if_error: setting.stale_if_error,
         websocket: setting.websocket,
+        relax: setting.relax,
+        max_body_bytes: setting.max_body_bytes,
         upstream: setting.upstream.clone(),
     })
 }
@@ -319,12 +337,4 @@ fn id_source(
             Ok(IdSource::Path(position))
         }
     }
-}
-
-/// The types of a template's parameters, the most particular first.
-pub(super) fn precedence(template: &Template) -> Vec<IdType> {
-    template
-        .parameters()
-        .map(|(_, id_type)| id_type.unwrap_or(IdType::Text))
-        .collect()
 }

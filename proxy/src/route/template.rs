@@ -133,7 +133,7 @@ impl Template {
 
     /// The template as `matchit` writes it. Routes that differ only in the names and types of
     /// their parameters have the same shape.
-    pub(super) fn shape(&self) -> String {
+    pub(crate) fn shape(&self) -> String {
         let mut shape = String::new();
         for (at, segment) in self.segments.iter().enumerate() {
             shape.push('/');
@@ -144,6 +144,13 @@ impl Template {
             }
         }
         shape
+    }
+
+    /// The types of its parameters, the most particular first.
+    pub(crate) fn precedence(&self) -> Vec<IdType> {
+        self.parameters()
+            .map(|(_, id_type)| id_type.unwrap_or(IdType::Text))
+            .collect()
     }
 
     pub(super) fn segments(&self) -> &[Segment] {
@@ -167,6 +174,9 @@ fn literal(segment: &str, last: bool) -> Result<Segment, TemplateError> {
         return Err(not_canonical(TargetError::ForbiddenByte));
     }
     let target = Target::parse(format!("/{segment}").as_bytes()).map_err(not_canonical)?;
+    if target.has_parameters() {
+        return Err(not_canonical(TargetError::MatrixParameter));
+    }
     let canonical = target.path().trim_start_matches('/');
     if canonical == segment {
         Ok(Segment::Literal(segment.to_owned()))

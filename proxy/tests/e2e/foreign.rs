@@ -117,7 +117,7 @@ fn run(mut command: Command, address: SocketAddr, folder: tempfile::TempDir) -> 
 }
 
 fn in_front_of(server: &Server) -> Sidegate {
-    let routes = "  - { methods: [PUT], path: \"/public/up/{name}\", access: public }";
+    let routes = "  - { methods: [PUT], path: \"/public/up/{name}\", access: public, max_body_bytes: 1073741824 }";
     let text = config(server.address, routes).replace("read_timeout: 500ms", "read_timeout: 20s");
     Sidegate::run(&text)
 }

@@ -214,6 +214,19 @@ routes:
     )
 }
 
+/// The same, with rules of strictness relaxed on its public and authenticated routes.
+pub(crate) fn relaxed(config: &str, rules: &str) -> String {
+    let mut text = config.to_owned();
+    for access in ["public", "authenticated"] {
+        let (from, to) = (
+            format!("access: {access} }}"),
+            format!("access: {access}, relax: [{rules}] }}"),
+        );
+        text = text.replace(&from, &to);
+    }
+    text
+}
+
 /// A token of the tests' issuer.
 pub(crate) fn token(subject: &str) -> String {
     let now = std::time::SystemTime::now()

@@ -15,10 +15,13 @@ mod link;
 mod record;
 mod seal;
 mod tally;
+mod untrusted;
 mod write;
 
 #[cfg(test)]
 mod tests;
+
+pub use untrusted::is_refused_unsealed;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

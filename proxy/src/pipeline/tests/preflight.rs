@@ -8,7 +8,10 @@ async fn a_preflight_is_answered_only_on_known_routes_and_for_allowed_origins() 
     let preflight = async |target: &str, origin: &str| {
         let headers = headers(&[("origin", origin), ("access-control-request-method", "GET")]);
         pipeline
-            .admit(&Method::OPTIONS, target.as_bytes(), &headers, |_| {})
+            .admit(
+                Request::new(&Method::OPTIONS, target.as_bytes(), &headers),
+                |_| {},
+            )
             .await
             .unwrap_err()
     };
@@ -30,7 +33,7 @@ async fn a_preflight_is_answered_only_on_known_routes_and_for_allowed_origins() 
             (name, value),
         ]);
         let refused = pipeline
-            .admit(&Method::OPTIONS, b"/me", &headers, |_| {})
+            .admit(Request::new(&Method::OPTIONS, b"/me", &headers), |_| {})
             .await;
         assert_eq!(refused.unwrap_err(), Rejection::NoRoute, "{name}");
     }
@@ -40,12 +43,18 @@ async fn a_preflight_is_answered_only_on_known_routes_and_for_allowed_origins() 
         ("access-control-request-method", "GET"),
     ]);
     let named = pipeline
-        .admit(&Method::OPTIONS, b"/options", &headers_of_one, |_| {})
+        .admit(
+            Request::new(&Method::OPTIONS, b"/options", &headers_of_one),
+            |_| {},
+        )
         .await;
     assert_eq!(named.unwrap_err().status(), 401);
     // Without the two headers it is an ordinary OPTIONS, and no route has that.
     let plain = pipeline
-        .admit(&Method::OPTIONS, b"/me", &headers(&[]), |_| {})
+        .admit(
+            Request::new(&Method::OPTIONS, b"/me", &headers(&[])),
+            |_| {},
+        )
         .await;
     assert_eq!(plain.unwrap_err(), Rejection::NoRoute);
 }

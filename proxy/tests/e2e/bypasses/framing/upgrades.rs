@@ -112,7 +112,7 @@ fn f4_cve_2026_88008() {
         let mut wire = Wire::connect(sidegate.proxy);
         wire.send(request("GET", path, &headers));
         answered(&mut wire, 502, &headers);
-        wire.try_send(CLOSED);
+        let _ = wire.try_send(CLOSED);
         is_no_tunnel(&tap, &mut wire);
     }
     let mut wire = Wire::connect(sidegate.proxy);

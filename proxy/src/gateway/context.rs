@@ -1,0 +1,76 @@
+//! What is known about one request, from its head to its line in the log.
+//!
+//! Promise: only a [`Verdict::Cleared`] is forwarded, and a request begins as undecided.
+
+use std::net;
+use std::sync::Arc;
+
+use sidegate_config::Rules;
+use sidegate_policy::Id;
+use uuid::Uuid;
+
+use super::body::Bounded;
+use crate::authz::Permit;
+use crate::clearance::Clearance;
+use crate::generation::Generation;
+use crate::identity::Headers;
+use crate::outcome::Code;
+use crate::route::Route;
+
+/// What is known about one request.
+#[derive(Debug)]
+pub struct RequestContext {
+    /// The generation that the request belongs to, from beginning to end.
+    pub(super) generation: Arc<Generation>,
+    pub(super) decision_id: Uuid,
+    pub(super) verdict: Verdict,
+    /// Which rule applied and who asked, for the log.
+    pub(super) route: Option<Arc<Route>>,
+    pub(super) subject: Option<Id>,
+    /// Instances that were tried.
+    pub(super) tried: Vec<net::SocketAddr>,
+    pub(super) websocket: bool,
+    /// The rules of strictness that the head's bytes break.
+    pub(super) broken: Rules,
+    pub(super) body: Option<Bounded>,
+}
+
+/// Where a request stands. Anything but `Cleared` is not forwarded.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Not decided. A request that ends like this ended before its decision.
+    Pending,
+    /// Forwarded, with these headers.
+    Cleared(Box<(Clearance, Headers)>),
+    /// Refused.
+    Rejected(Code),
+}
+
+impl RequestContext {
+    pub(super) fn new(generation: Arc<Generation>) -> Self {
+        Self {
+            generation,
+            decision_id: Uuid::new_v4(),
+            verdict: Verdict::Pending,
+            route: None,
+            subject: None,
+            tried: Vec::new(),
+            websocket: false,
+            broken: Rules::NONE,
+            body: None,
+        }
+    }
+
+    pub(super) const fn cleared(&self) -> Option<&(Clearance, Headers)> {
+        match &self.verdict {
+            Verdict::Cleared(cleared) => Some(cleared),
+            Verdict::Pending | Verdict::Rejected(_) => None,
+        }
+    }
+
+    /// Whether it was allowed on facts older than the bound.
+    pub(super) fn is_stale(&self) -> bool {
+        let permit = self.cleared().and_then(|(clearance, _)| clearance.permit());
+        permit.is_some_and(Permit::is_stale)
+    }
+}

@@ -1,0 +1,248 @@
+//! What protects what, as it is configured: for `sidegate check --security`.
+//!
+//! Promise: every line is read from the settings that `run` would use, and whatever is weaker than the
+//! default, or known to be weak, is marked. No secret is shown.
+
+use std::fmt::{self, Write as _};
+use std::net::SocketAddr;
+
+use serde::Serialize;
+use sidegate_config::{
+    AccessSettings, AssertionSettings, CredentialSource, IssuerSettings, KeySource, RouteSettings,
+    Rule, Settings, StoreSettings, Strictness, Tls,
+};
+
+/// One thing that protects, or does not.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// What it is about.
+    pub about: String,
+    /// What is in force.
+    pub effect: String,
+    /// Whether it is worth a second look.
+    pub weak: bool,
+}
+
+/// What is in force.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Posture {
+    /// In the order of a request's way.
+    pub lines: Vec<Line>,
+}
+
+impl Posture {
+    /// Of a configuration.
+    #[must_use]
+    pub fn of(settings: &Settings) -> Self {
+        let mut posture = Self { lines: Vec::new() };
+        posture.listeners(settings);
+        posture.rules(settings);
+        posture.limits(settings);
+        for issuer in &settings.issuers {
+            posture.issuer(issuer);
+        }
+        posture.routes(&settings.routes);
+        posture.stores(settings);
+        posture.application(settings);
+        for option in &settings.insecure {
+            posture.add(option, "on", true);
+        }
+        posture
+    }
+
+    fn add(&mut self, about: impl Into<String>, effect: impl Into<String>, weak: bool) {
+        self.lines.push(Line {
+            about: about.into(),
+            effect: effect.into(),
+            weak,
+        });
+    }
+
+    fn listeners(&mut self, settings: &Settings) {
+        let plain = format!("{}, HTTP/1.1 without TLS", settings.listen);
+        self.add("listen", plain, is_beyond(settings.listen));
+        let token = if settings.admin.token.is_some() {
+            "bearer token required"
+        } else {
+            "no token"
+        };
+        let open = is_beyond(settings.admin.listen) && settings.admin.token.is_none();
+        self.add("admin", format!("{}, {token}", settings.admin.listen), open);
+        let trusted = list(settings.trusted_proxies.iter());
+        let about = "may say who a client is";
+        self.add(
+            about,
+            if trusted.is_empty() {
+                "nobody".to_owned()
+            } else {
+                trusted
+            },
+            false,
+        );
+    }
+
+    fn rules(&mut self, settings: &Settings) {
+        self.add("more than one reading", ALWAYS_REFUSED, false);
+        let reported = settings.strictness == Strictness::ReportOnly;
+        for rule in Rule::ALL {
+            let relaxing = settings
+                .routes
+                .iter()
+                .filter(|route| route.relax.contains(rule));
+            let relaxing = list(relaxing.map(|route| route.id.as_str()));
+            let effect = match (reported, relaxing.is_empty()) {
+                (true, _) => "only reported".to_owned(),
+                (false, true) => "refused".to_owned(),
+                (false, false) => format!("refused, but for {relaxing}"),
+            };
+            let weak = reported || !relaxing.is_empty();
+            self.add(format!("rule {}", rule.name()), effect, weak);
+        }
+    }
+
+    fn limits(&mut self, settings: &Settings) {
+        let limits = &settings.limits;
+        let head = format!(
+            "{} bytes, {} headers, whole within {}",
+            limits.max_header_bytes,
+            limits.max_headers,
+            humantime::format_duration(limits.header_timeout)
+        );
+        self.add("head", head, false);
+        let pace = match limits.min_body_rate {
+            0 => "at any pace".to_owned(),
+            rate => format!("at {rate} bytes per second or more"),
+        };
+        let body = format!("{} bytes, {pace}", limits.max_body_bytes);
+        self.add("body", body, limits.min_body_rate == 0);
+        let failures = match limits.max_failed_authentications {
+            0 => "any number".to_owned(),
+            max => format!(
+                "{max} within {}",
+                humantime::format_duration(limits.failed_authentication_window)
+            ),
+        };
+        let unlimited = limits.max_failed_authentications == 0;
+        self.add("bad credentials of a client", failures, unlimited);
+    }
+
+    fn issuer(&mut self, issuer: &IssuerSettings) {
+        let shared = issuer
+            .keys
+            .iter()
+            .any(|key| matches!(key, KeySource::Secret { .. }));
+        let cookie = |source: &CredentialSource| matches!(source, CredentialSource::Cookie(_));
+        let mut effect = format!(
+            "{}; audiences {}; at most {}",
+            list(issuer.algorithms.iter().map(|algorithm| algorithm.name())),
+            list(issuer.audiences.iter()),
+            humantime::format_duration(issuer.max_lifetime)
+        );
+        if shared {
+            effect.push_str("; a shared secret: whoever verifies can also sign");
+        }
+        if issuer.sources.iter().any(cookie) {
+            effect.push_str("; by cookie, unsafe methods only from `cors.origins`");
+        }
+        let weak = shared || issuer.audiences.is_empty();
+        self.add(format!("issuer {}", issuer.issuer), effect, weak);
+    }
+
+    fn routes(&mut self, routes: &[RouteSettings]) {
+        let those = |wanted: fn(&AccessSettings) -> bool| {
+            let found = routes.iter().filter(|route| wanted(&route.access));
+            list(found.map(|route| route.id.as_str()))
+        };
+        let public = those(|access| matches!(access, AccessSettings::Public));
+        if !public.is_empty() {
+            self.add("open to everybody", public, true);
+        }
+        let subject = those(|access| matches!(access, AccessSettings::Authenticated { .. }));
+        if !subject.is_empty() {
+            self.add("open to every verified subject", subject, false);
+        }
+        self.add("any other request", "refused", false);
+        for route in routes
+            .iter()
+            .filter(|route| !route.stale_if_error.is_zero())
+        {
+            let age = humantime::format_duration(route.stale_if_error);
+            let effect = format!("while the database is away, rights up to {age} old count");
+            self.add(format!("route {}", route.id), effect, true);
+        }
+    }
+
+    fn stores(&mut self, settings: &Settings) {
+        match &settings.store {
+            StoreSettings::File { path, .. } => {
+                self.add("facts", format!("the file {}", path.display()), false);
+            }
+            StoreSettings::Postgres(store) => {
+                let effect = encryption(&store.database.tls);
+                self.add("facts", format!("PostgreSQL, {effect}"), false);
+            }
+        }
+        if let Some(redis) = &settings.redis {
+            let tls = if redis.tls { "TLS" } else { "without TLS" };
+            self.add(
+                "shared cache",
+                format!("Redis, {tls}, every value sealed"),
+                false,
+            );
+        }
+    }
+
+    fn application(&mut self, settings: &Settings) {
+        let groups = settings.upstream.groups.values().flatten();
+        let hosts = list(groups.map(|at| format!("{}:{}", at.host, at.port)));
+        let effect = format!("{hosts} by HTTP without TLS: nobody else may reach it");
+        self.add("application", effect, false);
+        let AssertionSettings {
+            enabled,
+            algorithm,
+            key,
+            ..
+        } = &settings.identity.assertion;
+        let effect = match (enabled, key) {
+            (false, _) => "off: the application must believe whoever reaches it".to_owned(),
+            (true, Some(_)) => format!("{algorithm:?}, configured key"),
+            (true, None) => format!("{algorithm:?}, a fresh key at every start"),
+        };
+        self.add("signed identity", effect, !enabled);
+    }
+}
+
+impl fmt::Display for Posture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.lines {
+            let mark = if line.weak { '!' } else { ' ' };
+            writeln!(f, "{mark} {:<32} {}", line.about, line.effect)?;
+        }
+        let weak = self.lines.iter().filter(|line| line.weak).count();
+        write!(f, "{weak} of {} worth a second look", self.lines.len())
+    }
+}
+
+/// What no option relaxes.
+const ALWAYS_REFUSED: &str = "refused: request lines, header lines, Host, framing and paths that two \
+                              parsers could read differently";
+
+fn is_beyond(address: SocketAddr) -> bool {
+    !address.ip().to_canonical().is_loopback()
+}
+
+const fn encryption(tls: &Tls) -> &'static str {
+    match tls {
+        Tls::Off => "without TLS",
+        Tls::Required { .. } => "TLS, certificate verified",
+    }
+}
+
+fn list<T: fmt::Display>(items: impl Iterator<Item = T>) -> String {
+    let mut text = String::new();
+    for (at, item) in items.enumerate() {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{}{item}", if at == 0 { "" } else { ", " });
+    }
+    text
+}
