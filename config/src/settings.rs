@@ -103,7 +103,7 @@ pub struct ServerSettings {
 }
 
 /// Bounds on one request.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct LimitSettings {
     /// The whole decision, from the parsed header to the verdict, 1 ms..=60 s.
     pub decision_timeout: Duration,

@@ -114,6 +114,7 @@ impl Rejection {
                 LinesError::RequestLine
                 | LinesError::HeaderLine
                 | LinesError::Folded
+                | LinesError::TwoHosts
                 | LinesError::TwoLengths,
             ))
             | Self::Strict(_)
@@ -164,6 +165,7 @@ impl Rejection {
                 LinesError::RequestLine
                 | LinesError::HeaderLine
                 | LinesError::Folded
+                | LinesError::TwoHosts
                 | LinesError::TwoLengths,
             ))
             | Self::Head(_) => Code::MalformedHead,

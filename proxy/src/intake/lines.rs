@@ -44,6 +44,9 @@ pub enum LinesError {
     /// A header line that goes on in the next one.
     #[error("a header line is folded (RFC 9112 section 5.2)")]
     Folded,
+    /// More than one `Host`.
+    #[error("the request has more than one Host (RFC 9112 section 3.2)")]
+    TwoHosts,
     /// A `Content-Length` and a `Transfer-Encoding`.
     #[error("the body's length is given in two ways (RFC 9112 section 6.3)")]
     TwoLengths,
@@ -111,9 +114,9 @@ impl Search {
 /// When two parsers could read it differently.
 pub fn check(head: &[u8], bounds: Bounds) -> Result<Rules, LinesError> {
     let mut broken = Rules::NONE;
-    let mut lengths = Lengths::default();
+    let mut names = Names::default();
     let mut count = 0_usize;
-    let mut requested = false;
+    let (mut requested, mut ended) = (false, false);
     let mut rest = head;
     while let Some(at) = memchr(b'\n', rest) {
         let (line, after) = rest.split_at(at);
@@ -122,39 +125,47 @@ pub fn check(head: &[u8], bounds: Bounds) -> Result<Rules, LinesError> {
             broken.insert(Rule::BareLf);
             line
         });
-        if line.is_empty() {
-            continue;
+        if ended {
+            return Err(LinesError::HeaderLine);
         }
-        if requested {
+        if line.is_empty() {
+            ended = requested;
+        } else if requested {
             count += 1;
-            lengths.note(header_line(line, &mut broken)?);
+            names.note(header_line(line, &mut broken)?);
         } else {
             requested = true;
             request_line(line, &mut broken)?;
         }
     }
-    if !requested || !rest.is_empty() {
+    if !ended || !rest.is_empty() {
         return Err(LinesError::RequestLine);
     }
     if count > bounds.headers {
         return Err(LinesError::TooMany);
     }
-    if lengths.content && lengths.encoding {
+    if names.hosts > 1 {
+        return Err(LinesError::TwoHosts);
+    }
+    if names.length && names.encoding {
         return Err(LinesError::TwoLengths);
     }
     Ok(broken)
 }
 
-/// Which headers say where the body ends. Pingora drops one of the two before anybody sees it.
+/// What Pingora drops, or answers by itself, before anybody sees it: a second `Host`, and one of the two
+/// headers that say where the body ends.
 #[derive(Debug, Default)]
-struct Lengths {
-    content: bool,
+struct Names {
+    hosts: usize,
+    length: bool,
     encoding: bool,
 }
 
-impl Lengths {
+impl Names {
     fn note(&mut self, name: &[u8]) {
-        self.content |= name.eq_ignore_ascii_case(b"content-length");
+        self.hosts += usize::from(name.eq_ignore_ascii_case(b"host"));
+        self.length |= name.eq_ignore_ascii_case(b"content-length");
         self.encoding |= name.eq_ignore_ascii_case(b"transfer-encoding");
     }
 }

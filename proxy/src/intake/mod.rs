@@ -91,17 +91,17 @@ impl ServerApp for Intake {
         let mut kept = None;
         let mut fresh = true;
         loop {
-            let generation = self.current.load();
-            let limits = &generation.settings.limits;
+            // Copied: a connection that waits must not keep an old generation alive.
+            let limits = self.current.load().settings.limits;
             let silence = if fresh {
                 limits.header_timeout
             } else {
                 limits.keepalive_timeout
             };
-            let head = match read_head(&mut stream, limits, silence, shutdown).await {
+            let head = match read_head(&mut stream, &limits, silence, shutdown).await {
                 Ok(head) => head,
                 Err(end) => {
-                    refuse::end(&mut stream, &end, limits, &self.metrics).await;
+                    refuse::end(&mut stream, &end, &limits, &self.metrics).await;
                     return None;
                 }
             };

@@ -36,6 +36,7 @@ mod provider;
 mod readme;
 mod recorder;
 mod reload;
+mod secrets;
 mod sharing;
 mod shipped;
 mod stores;

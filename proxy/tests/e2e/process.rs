@@ -48,10 +48,15 @@ impl Sidegate {
 
     /// With this configuration.
     pub(crate) fn run(config: &str) -> Self {
+        Self::run_env(config, &[])
+    }
+
+    /// With this configuration, and environment variables.
+    pub(crate) fn run_env(config: &str, env: &[(&str, &str)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("directory.yaml"), DIRECTORY).unwrap();
         fs::write(folder.path().join("sidegate.yaml"), config).unwrap();
-        Self::run_in(folder)
+        Self::run_with(folder, env)
     }
 
     /// With the configuration `sidegate.yaml` of a folder.
@@ -62,15 +67,16 @@ impl Sidegate {
     /// The same, with environment variables.
     pub(crate) fn run_with(folder: TempDir, env: &[(&str, &str)]) -> Self {
         let mut child = Command::new(BINARY)
-            .env("SIDEGATE_LOG", "info")
-            .envs(env.iter().copied())
             .args(["run", "--config"])
             .arg(folder.path().join("sidegate.yaml"))
+            .env("SIDEGATE_LOG", crate::secrets::level())
+            .envs(env.iter().copied())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = lines_of(child.stderr.take().unwrap());
+        let log = crate::secrets::kept(child.stderr.take().unwrap(), child.id(), folder.path());
+        let lines = lines_of(log);
         let mut seen = Vec::new();
         let listening = loop {
             let line = lines
@@ -144,30 +150,24 @@ impl Sidegate {
         self.folder.path().join("directory.yaml")
     }
 
-    /// The lines of the log that nobody has read yet, up to one that holds `text`, which is waited for.
-    pub(crate) fn log_until(&self, text: &str) -> Vec<String> {
-        let mut lines = Vec::new();
-        while !lines
-            .last()
-            .is_some_and(|line: &String| line.contains(text))
-        {
-            let line = self.lines.recv_timeout(PATIENCE);
-            lines.push(line.unwrap_or_else(|_| panic!("no `{text}` in the log")));
-        }
-        lines
-    }
-
     /// Waits for a line of the log that holds `text`.
     pub(crate) fn logged(&self, text: &str) -> String {
+        self.logged_until(text).pop().unwrap()
+    }
+
+    /// Every line of the log, up to the first one that holds `text`.
+    pub(crate) fn logged_until(&self, text: &str) -> Vec<String> {
         let end = Instant::now() + PATIENCE;
+        let mut lines = Vec::new();
         loop {
             let left = end.saturating_duration_since(Instant::now());
             let line = self
                 .lines
                 .recv_timeout(left)
                 .unwrap_or_else(|_| panic!("no `{text}` in the log"));
-            if line.contains(text) {
-                return line;
+            lines.push(line);
+            if lines.last().is_some_and(|line| line.contains(text)) {
+                return lines;
             }
         }
     }
@@ -237,7 +237,9 @@ pub(crate) fn token(subject: &str) -> String {
         json!({ "iss": ISSUER, "aud": "api", "sub": subject, "iat": now, "exp": now + 600 });
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
     let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
-    jsonwebtoken::encode(&header, &claims, &key).unwrap()
+    let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();
+    crate::secrets::note_token(&token);
+    token
 }
 
 /// The lines of a stream, read by a thread of their own so that the writer never blocks.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::LinesError::{
-    Folded, HeaderLine, RequestLine, TargetTooLong, TooLarge, TooMany, TwoLengths,
+    Folded, HeaderLine, RequestLine, TargetTooLong, TooLarge, TooMany, TwoHosts, TwoLengths,
 };
 use super::*;
 
@@ -66,6 +66,7 @@ fn heads_with_two_readings_are_refused() {
             "PUT /a HTTP/1.1\r\nContent-length: 1\r\ntransfer-Encoding: chunked\r\n\r\n",
             TwoLengths,
         ),
+        ("GET /a HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", TwoHosts),
     ] {
         assert_eq!(check(head.as_bytes(), BOUNDS), Err(error), "{head:?}");
     }

@@ -112,7 +112,9 @@ fn a2_tokens_and_markup_in_what_is_told() {
         String::from_utf8(ask(sidegate.admin, raw).body).unwrap()
     };
     sidegate.signal("HUP");
-    let log = sidegate.log_until("the configuration was read").join("\n");
+    let log = sidegate
+        .logged_until("the configuration was read")
+        .join("\n");
     assert!(
         log.contains("no_route") && log.contains("no_role"),
         "it says how requests end"
