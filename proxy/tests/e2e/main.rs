@@ -11,6 +11,7 @@
 
 mod admin;
 mod balancers;
+mod bypasses;
 mod caching;
 mod cli;
 mod conformance;

@@ -105,12 +105,21 @@ impl Signer {
     }
 
     pub(crate) fn token_for(&self, seconds: i64) -> String {
+        self.sign(ISSUER, seconds)
+    }
+
+    /// A token that names this issuer.
+    pub(crate) fn token_of(&self, issuer: &str) -> String {
+        self.sign(issuer, 60)
+    }
+
+    fn sign(&self, issuer: &str, seconds: i64) -> String {
         let now = std::time::SystemTime::now()
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap()
             .as_secs();
         let now = i64::try_from(now).unwrap();
-        let claims = json!({ "iss": ISSUER, "aud": "api", "sub": ALICE, "iat": now - 3600, "exp": now + seconds });
+        let claims = json!({ "iss": issuer, "aud": "api", "sub": ALICE, "iat": now - 3600, "exp": now + seconds });
         let header = Header {
             kid: Some(self.kid.to_owned()),
             ..Header::new(Algorithm::ES256)

@@ -56,14 +56,14 @@ impl Scene {
 }
 
 /// Patient, because the machine may be busy; the time-outs have tests of their own.
-fn redis(url: &str, more: &str) -> String {
+pub(crate) fn redis(url: &str, more: &str) -> String {
     format!(
         "redis:\n  url: '{url}'\n  mac_keys: [{KEY}]\n  pool_size: 2\n  command_timeout: 1s\n  total_timeout: 1s\n{more}"
     )
 }
 
 /// Waits until it may answer from Redis, and can.
-fn is_sharing(sidegate: &Sidegate) {
+pub(crate) fn is_sharing(sidegate: &Sidegate) {
     eventually("a known log, and connections", || {
         let is = |name: &str, value| metric(sidegate, name) == Some(value);
         (is("sidegate_l2_admitted", 1) && is("sidegate_l2_connections", 2)).then_some(())

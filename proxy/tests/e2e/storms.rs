@@ -154,13 +154,13 @@ impl Drop for Clients {
 }
 
 /// Passes everything on, until the database's words are held back: not lost, and nobody is told.
-struct Relay {
-    address: SocketAddr,
+pub(crate) struct Relay {
+    pub(crate) address: SocketAddr,
     held: Arc<(Mutex<bool>, Condvar)>,
 }
 
 impl Relay {
-    fn to(server: SocketAddr) -> Self {
+    pub(crate) fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let held = Arc::<(Mutex<bool>, Condvar)>::default();
@@ -185,7 +185,7 @@ impl Relay {
         Self { address, held }
     }
 
-    fn hold(&self, hold: bool) {
+    pub(crate) fn hold(&self, hold: bool) {
         *self.held.0.lock() = hold;
         self.held.1.notify_all();
     }
