@@ -63,7 +63,7 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     let upstream = upstream::upstream(raw.upstream, report);
     let trusted_proxies =
         server::trusted_proxies(&raw.trusted_proxies, accepted.every_proxy, report);
-    let limits = hardening::limits(&raw.limits, report);
+    let limits = hardening::limits(&raw.limits, !raw.trusted_proxies.is_empty(), report);
     let strictness = hardening::strictness(&raw.hardening);
     let issuers = issuer::issuers(raw.issuers, accepted.no_issuers, report);
     let store = store::store(raw.store, raw.database, report);
@@ -71,9 +71,12 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     let cache = cache::cache(&raw.cache, report);
     let coherence = cache::coherence(&raw.coherence, report);
     let policy = policy::policy(raw.policy, report);
+    let at = YamlPath::default().key("hardening").key("relax");
+    let relax = hardening::relaxed(&raw.hardening.relax, &at, report);
     let referred = route::Referred {
         policy: policy.as_ref(),
         upstream: upstream.as_ref(),
+        relax: relax?,
     };
     if !accepted.public_everything {
         route::public_everything(&raw.routes, report);
@@ -160,6 +163,16 @@ fn notes(settings: &Settings, report: &mut Report) {
     }
     if settings.redis.is_some() && settings.cache.l1_bytes == 0 {
         report.note("redis: not used while `cache.l1_size_mb` is 0".to_owned());
+    }
+    if settings.trusted_proxies.is_empty()
+        && settings.limits.max_failed_authentications > 0
+        && !settings.listen.ip().to_canonical().is_loopback()
+    {
+        report.note(
+            "trusted_proxies: empty, so behind a load balancer all clients are one and share \
+             `limits.max_failed_authentications`"
+                .to_owned(),
+        );
     }
     route::ungranted(settings, report);
     route::never_stale(settings, report);

@@ -118,8 +118,7 @@ pub struct LimitSettings {
     pub write_timeout: Duration,
     /// The longest token that is looked at, in bytes, 64..=65,536.
     pub max_token_bytes: usize,
-    /// How long a request's head may take, from its first byte to its last, 100 ms..=5 min; so long
-    /// may a new connection be silent, too.
+    /// How long a request's head may take, from its first byte to its last, 100 ms..=5 min.
     pub header_timeout: Duration,
     /// The longest head, request line included, in bytes, 1,024..=262,144.
     pub max_header_bytes: usize,

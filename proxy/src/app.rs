@@ -12,7 +12,7 @@ use pingora::server::{RunArgs, Server};
 use pingora::services::ServiceWithDependents;
 use pingora::services::background::background_service;
 use pingora::services::listening::Service as ListeningService;
-use sidegate_config::{Settings, Strictness};
+use sidegate_config::Settings;
 
 use crate::admin::Admin;
 use crate::doctor::Board;
@@ -22,6 +22,7 @@ use crate::housekeeping::Housekeeping;
 use crate::intake::Intake;
 use crate::listener::{BindError, Bound};
 use crate::metrics::Metrics;
+use crate::posture;
 use crate::pulse::Pulse;
 use crate::reload::{self, Problem, ReadError, Reloader, Watched};
 
@@ -103,12 +104,7 @@ impl Listening {
             proxy,
             admin,
         } = self;
-        for option in &first.settings.insecure {
-            tracing::warn!(option, "an insecure option is on");
-        }
-        if first.settings.strictness == Strictness::ReportOnly {
-            tracing::warn!("rules of strictness are only reported: `hardening.mode`");
-        }
+        posture::warn(&first.settings);
         tracing::info!(proxy = %proxy.address(), admin = %admin.address(), "listening");
         let mut server = Server::new_with_opt_and_conf(None, server_conf(&first.settings));
         server.bootstrap();

@@ -5,7 +5,8 @@
 //! proxy does not say, the client is unknown and has no limits of its own: all of that proxy's clients
 //! would share them.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::HeaderMap;
 use ipnet::IpNet;
@@ -61,8 +62,23 @@ impl Client {
     }
 }
 
+/// An address as proxies write it: bare, in brackets, or with a port.
 fn address(hop: &[u8]) -> Option<IpAddr> {
-    std::str::from_utf8(hop).ok()?.trim().parse().ok()
+    let text = std::str::from_utf8(hop).ok()?.trim();
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'));
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    bare.unwrap_or(text).parse().ok().or_else(with_port)
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            IpAddr::V4(address) => address.fmt(f),
+            IpAddr::V6(network) => write!(f, "{network}/64"),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -98,6 +114,13 @@ mod tests {
             client("10.0.0.1", &["203.0.113.9", "192.0.2.1,10.0.0.2"]),
             is("192.0.2.1")
         );
+        for written in [
+            "192.0.2.1:443",
+            "[::ffff:192.0.2.1]",
+            "[::ffff:192.0.2.1]:443",
+        ] {
+            assert_eq!(client("10.0.0.1", &[written]), is("192.0.2.1"), "{written}");
+        }
         for nothing in [&[][..], &["x"], &["10.0.0.2"], &["192.0.2.1, unknown"]] {
             assert_eq!(client("10.0.0.1", nothing), None, "{nothing:?}");
         }

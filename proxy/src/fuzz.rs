@@ -2,14 +2,14 @@
 //!
 //! Promise: each takes any bytes, and says which of its promises was broken, if one was; it neither
 //! panics nor hangs. The property tests below run them over arbitrary bytes and over good inputs with a
-//! few bytes changed; a fuzzer that is guided by coverage calls the same functions.
+//! few bytes changed; a fuzzer that is guided by coverage can call the same functions.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use pingora::http::RequestHeader;
-use sidegate_config::Settings;
+use sidegate_config::{ConfigError, Problem, Settings};
 
 use crate::authn::{self, Authenticator};
 use crate::cache;
@@ -147,10 +147,10 @@ pub fn shared_answer(bytes: &[u8]) -> Result<(), Violation> {
     )
 }
 
-/// A configuration: it is settings, or what is wrong has a place in it.
+/// A configuration: it is settings, or every problem has a place in it and says what was expected.
 ///
 /// # Errors
-/// When a problem has none.
+/// When one does not.
 pub fn configuration(bytes: &[u8]) -> Result<(), Violation> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Ok(());
@@ -158,28 +158,40 @@ pub fn configuration(bytes: &[u8]) -> Result<(), Violation> {
     let parsed: Result<Settings, _> =
         sidegate_config::parse(text, Path::new("/fuzz.yaml"), &BTreeMap::new());
     let named = match parsed {
-        Ok(_) => true,
-        Err(error) => !error.to_string().is_empty(),
+        Ok(_) | Err(ConfigError::Read { .. }) => true,
+        Err(ConfigError::Invalid { problems, .. }) => {
+            // A document of nothing has no places.
+            let is_clear = |problem: &Problem| {
+                let named = problem.line.is_some() || !problem.path.is_empty();
+                problem.message.contains("expected") && (named || text.trim().is_empty())
+            };
+            !problems.is_empty() && problems.iter().all(is_clear)
+        }
     };
-    holds(named, "a problem without words")
+    holds(named, "a problem without a place")
 }
 
-/// Which client `X-Forwarded-For` names: never one that a stranger chose.
+/// Which client `X-Forwarded-For` names: a trusted proxy has the last word, and a stranger none.
 ///
 /// # Errors
-/// When it is.
+/// When somebody else has it.
 pub fn forwarded_for(bytes: &[u8]) -> Result<(), Violation> {
-    let Ok(value) = HeaderValue::from_bytes(bytes) else {
+    let line = [bytes, b", 198.51.100.9"].concat();
+    let Ok(value) = HeaderValue::from_bytes(&line) else {
         return Ok(());
     };
     let headers = HeaderMap::from_iter([(HeaderName::from_static("x-forwarded-for"), value)]);
-    let stranger = std::net::IpAddr::from([192, 0, 2, 1]);
+    let (proxy, stranger) = ([10, 0, 0, 1].into(), [192, 0, 2, 1].into());
+    let trusted = TrustedProxies::new(vec![ipnet::IpNet::from(proxy)]);
     let nobody = TrustedProxies::new(Vec::new());
-    let (said, plain) = (
-        nobody.client(stranger, &headers),
-        nobody.client(stranger, &HeaderMap::new()),
-    );
-    holds(said == plain, "a stranger chooses who it is")
+    let said = nobody.client(stranger, &headers);
+    let plain = nobody.client(stranger, &HeaderMap::new());
+    holds(said == plain, "a stranger chooses who it is")?;
+    let last = nobody.client([198, 51, 100, 9].into(), &HeaderMap::new());
+    holds(
+        trusted.client(proxy, &headers) == last,
+        "what stands before a trusted proxy's word counts",
+    )
 }
 
 const fn holds(promise: bool, otherwise: &'static str) -> Result<(), Violation> {

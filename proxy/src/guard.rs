@@ -1,4 +1,4 @@
-//! What must hold of the machine before Sidegate starts, beside what the configuration says.
+//! Files that decide who gets in, and who may write to them.
 //!
 //! Promise: a configuration of which anybody on the machine could change a file, and with it who gets
 //! in, is refused by the name of the file, at start and on a reload; `insecure_writable_files` accepts

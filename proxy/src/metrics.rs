@@ -11,6 +11,7 @@ use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registr
 use sidegate_config::Rule;
 
 use crate::doctor::Severity;
+use crate::intake::ConnectionEnd;
 use crate::outcome::Code;
 
 /// Every metric of the process.
@@ -19,6 +20,8 @@ pub struct Metrics {
     registry: Registry,
     requests: Vec<(Code, IntCounter)>,
     reported: Vec<(Rule, IntCounter)>,
+    connections: IntGauge,
+    connection_ends: Vec<(ConnectionEnd, IntCounter)>,
     upstream_errors: IntCounter,
     store_edits: [IntCounter; 2],
     store_stale: IntGauge,
@@ -46,6 +49,8 @@ impl Metrics {
         Ok(Self {
             requests: requests(&registry)?,
             reported: reported(&registry)?,
+            connections: plain("sidegate_connections", "Client connections that are open")?,
+            connection_ends: connection_ends(&registry)?,
             upstream_errors: counter(
                 &registry,
                 "sidegate_upstream_errors_total",
@@ -83,6 +88,19 @@ impl Metrics {
     /// Counts one request.
     pub fn request(&self, code: Code) {
         if let Some((_, counter)) = self.requests.iter().find(|(known, _)| *known == code) {
+            counter.inc();
+        }
+    }
+
+    /// Counts a connection that was opened.
+    pub fn connection_opened(&self) {
+        self.connections.inc();
+    }
+
+    /// Counts a connection that has ended.
+    pub fn connection_ended(&self, end: ConnectionEnd) {
+        self.connections.dec();
+        if let Some((_, counter)) = self.connection_ends.iter().find(|(known, _)| *known == end) {
             counter.inc();
         }
     }
@@ -160,12 +178,25 @@ fn requests(registry: &Registry) -> Result<Vec<(Code, IntCounter)>, prometheus::
 fn reported(registry: &Registry) -> Result<Vec<(Rule, IntCounter)>, prometheus::Error> {
     let opts = Opts::new(
         "sidegate_would_refuse_total",
-        "Requests that were forwarded because `hardening.mode` is `report_only`, by rule",
+        "Requests that break a rule which is only reported (`hardening.mode`), by rule",
     );
     let counters = IntCounterVec::new(opts, &["rule"])?;
     registry.register(Box::new(counters.clone()))?;
     let of = |rule: Rule| counters.with_label_values(&[rule.name()]);
     Ok(Rule::ALL.map(|rule| (rule, of(rule))).into())
+}
+
+fn connection_ends(
+    registry: &Registry,
+) -> Result<Vec<(ConnectionEnd, IntCounter)>, prometheus::Error> {
+    let opts = Opts::new(
+        "sidegate_connections_ended_total",
+        "Client connections that have ended, by why",
+    );
+    let counters = IntCounterVec::new(opts, &["why"])?;
+    registry.register(Box::new(counters.clone()))?;
+    let of = |end: ConnectionEnd| counters.with_label_values(&[end.name()]);
+    Ok(ConnectionEnd::ALL.map(|end| (end, of(end))).into())
 }
 
 fn findings(registry: &Registry) -> Result<[(Severity, IntGauge); 3], prometheus::Error> {

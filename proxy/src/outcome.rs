@@ -30,6 +30,10 @@ pub enum Code {
     TargetTooLong,
     /// 413: the body is too long.
     BodyTooLarge,
+    /// 408: the body fell silent.
+    BodyTimedOut,
+    /// 400: the body's chunks are malformed.
+    MalformedBody,
     /// 429: too many bad credentials from one client.
     Throttled,
     /// 400: two credentials.
@@ -77,6 +81,8 @@ impl Code {
             Self::HeadTooLarge,
             Self::TargetTooLong,
             Self::BodyTooLarge,
+            Self::BodyTimedOut,
+            Self::MalformedBody,
             Self::Throttled,
             Self::DoubledCredential,
             Self::UnnamedResource,
@@ -114,6 +120,8 @@ impl Code {
             Self::HeadTooLarge => "head_too_large",
             Self::TargetTooLong => "target_too_long",
             Self::BodyTooLarge => "body_too_large",
+            Self::BodyTimedOut => "body_timed_out",
+            Self::MalformedBody => "malformed_body",
             Self::Throttled => "throttled",
             Self::DoubledCredential => "doubled_credential",
             Self::UnnamedResource => "unnamed_resource",
@@ -150,6 +158,8 @@ impl Code {
             | Self::HeadTooLarge
             | Self::TargetTooLong
             | Self::BodyTooLarge
+            | Self::BodyTimedOut
+            | Self::MalformedBody
             | Self::Throttled
             | Self::DoubledCredential
             | Self::UnnamedResource

@@ -15,7 +15,7 @@ use http::HeaderMap;
 use sidegate_config::{Rule, Rules, Strictness};
 use sidegate_policy::Id;
 
-use crate::authn::{Authenticator, AuthnError, Principal, TokenError};
+use crate::authn::{Authenticator, AuthnError, Principal};
 use crate::authz::{Authorizer, Evidence, Resource};
 use crate::clearance::Clearance;
 use crate::client::TrustedProxies;
@@ -161,7 +161,7 @@ impl Pipeline {
         let head = Head::new(request.method, request.target, request.headers)?;
         let target = Target::parse(head.target())?;
         see(Sight::Target(&target));
-        let broken = request.broken.and(head.broken());
+        let broken = request.broken.union(head.broken());
         if let Some(preflight) = self.preflight(&head, &target) {
             let Found { route, .. } = self.find(preflight.method(), &target, broken, &mut see)?;
             self.cors.decide(&preflight)?;
@@ -203,7 +203,11 @@ impl Pipeline {
     /// without a body and without a credential, which no preflight has (Fetch standard).
     fn preflight<'r>(&self, head: &Head<'r>, target: &Target) -> Option<Preflight<'r>> {
         let preflight = self.cors.preflight(head)?;
-        let named = matches!(self.routes.find(head.method(), target), Ok(Some(_)));
+        let named = self.routes.names(head.method(), target)
+            || (target.has_parameters()
+                && self
+                    .routes
+                    .names(head.method(), &target.without_parameters()));
         let headers = head.headers();
         let credential = self
             .authenticator
@@ -223,13 +227,14 @@ impl Pipeline {
         let found = self.routes.find(method, target)?;
         if target.has_parameters() {
             broken.insert(Rule::MatrixParameters);
-            // An application that cuts them off must come to the same rule and the same resource.
-            let without = self.routes.find(method, &target.without_parameters())?;
-            if !found
-                .as_ref()
-                .is_some_and(|found| found.is(without.as_ref()))
-            {
-                return Err(TargetError::MatrixParameter.into());
+            // An application that cuts them off, one by one or all from the first on, must come to the
+            // same rule and the same resource.
+            for read in [target.without_parameters(), target.before_parameters()] {
+                let other = self.routes.find(method, &read)?;
+                let same = |found: &Found| found.is(other.as_ref());
+                if !found.as_ref().is_some_and(same) {
+                    return Err(TargetError::MatrixParameter.into());
+                }
             }
         }
         let found = found.ok_or(Rejection::NoRoute)?;
@@ -263,7 +268,7 @@ impl Pipeline {
             .authenticate(head, self.clock.now())
             .await;
         if let Err(AuthnError::Token(error)) = &authenticated
-            && *error != TokenError::KeysUnavailable
+            && error.is_suspicious()
             && let Some(client) = client()
         {
             self.throttle.failed(&client);

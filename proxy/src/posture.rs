@@ -1,15 +1,18 @@
 //! What protects what, as it is configured: for `sidegate check --security`.
 //!
-//! Promise: every line is read from the settings that `run` would use, and whatever is weaker than the
-//! default, or known to be weak, is marked. No secret is shown.
+//! Promise: every line is read from the settings that `run` would use, and what is known to be weak is
+//! marked: a rule that is relaxed or only reported, a bound that is off, a public route that takes more
+//! than one path or can change something, every `insecure_…` option. No secret is shown.
+//!
+//! Does not: judge numbers. A head of five minutes is bounded, and here to be read.
 
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
 
 use serde::Serialize;
 use sidegate_config::{
-    AccessSettings, AssertionSettings, CredentialSource, IssuerSettings, KeySource, RouteSettings,
-    Rule, Settings, StoreSettings, Strictness, Tls,
+    AccessSettings, AssertionAlgorithm, AssertionSettings, CredentialSource, IssuerSettings,
+    KeySource, RouteSettings, Rule, Settings, StoreSettings, Strictness, Tls,
 };
 
 /// One thing that protects, or does not.
@@ -28,6 +31,16 @@ pub struct Line {
 pub struct Posture {
     /// In the order of a request's way.
     pub lines: Vec<Line>,
+}
+
+/// Says in the log what is switched off, at the start and after every reload.
+pub fn warn(settings: &Settings) {
+    for option in &settings.insecure {
+        tracing::warn!(option, "an insecure option is on");
+    }
+    if settings.strictness == Strictness::ReportOnly {
+        tracing::warn!("rules of strictness are only reported: `hardening.mode`");
+    }
 }
 
 impl Posture {
@@ -155,7 +168,13 @@ impl Posture {
         };
         let public = those(|access| matches!(access, AccessSettings::Public));
         if !public.is_empty() {
-            self.add("open to everybody", public, true);
+            let broad = |route: &&RouteSettings| {
+                matches!(route.access, AccessSettings::Public)
+                    && (route.path.contains("{*")
+                        || route.methods.iter().any(|method| !method.is_safe()))
+            };
+            let weak = routes.iter().any(|route| broad(&route));
+            self.add("open to everybody", public, weak);
         }
         let subject = those(|access| matches!(access, AccessSettings::Authenticated { .. }));
         if !subject.is_empty() {
@@ -205,8 +224,8 @@ impl Posture {
         } = &settings.identity.assertion;
         let effect = match (enabled, key) {
             (false, _) => "off: the application must believe whoever reaches it".to_owned(),
-            (true, Some(_)) => format!("{algorithm:?}, configured key"),
-            (true, None) => format!("{algorithm:?}, a fresh key at every start"),
+            (true, Some(_)) => format!("{}, configured key", name(*algorithm)),
+            (true, None) => format!("{}, a fresh key at every start", name(*algorithm)),
         };
         self.add("signed identity", effect, !enabled);
     }
@@ -235,6 +254,13 @@ const fn encryption(tls: &Tls) -> &'static str {
     match tls {
         Tls::Off => "without TLS",
         Tls::Required { .. } => "TLS, certificate verified",
+    }
+}
+
+const fn name(algorithm: AssertionAlgorithm) -> &'static str {
+    match algorithm {
+        AssertionAlgorithm::Es256 => "ES256",
+        AssertionAlgorithm::EdDsa => "EdDSA",
     }
 }
 

@@ -114,8 +114,9 @@ impl Rejection {
                 LinesError::RequestLine
                 | LinesError::HeaderLine
                 | LinesError::Folded
-                | LinesError::TwoHosts
-                | LinesError::TwoLengths,
+                | LinesError::Host
+                | LinesError::Length
+                | LinesError::Connect,
             ))
             | Self::Strict(_)
             | Self::Head(_)
@@ -165,8 +166,9 @@ impl Rejection {
                 LinesError::RequestLine
                 | LinesError::HeaderLine
                 | LinesError::Folded
-                | LinesError::TwoHosts
-                | LinesError::TwoLengths,
+                | LinesError::Host
+                | LinesError::Length
+                | LinesError::Connect,
             ))
             | Self::Head(_) => Code::MalformedHead,
             Self::Target(_) | Self::Path(_) => Code::MalformedTarget,

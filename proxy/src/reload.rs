@@ -21,6 +21,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::file_watch::FileWatch;
 use crate::generation::{self, AssembleError, Current, Generation};
 use crate::metrics::Metrics;
+use crate::posture;
 
 /// How often the files are looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -143,6 +144,7 @@ impl Reloader {
                     next.upstreams.resolve().await;
                 }
                 waits_for_restart(&current.settings, &next.settings);
+                posture::warn(&next.settings);
                 let (number, hash) = (next.number, next.hash.clone());
                 self.problem.set(None);
                 self.current.replace(next);

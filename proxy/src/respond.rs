@@ -1,9 +1,10 @@
 //! Our own answers: problem+json (RFC 9457) that tells a stranger nothing but the decision's id.
 //!
-//! Promise: a refusal keeps the client's connection; the unread body of a refused request is
-//! drained for `limits.drain_timeout`, and the connection is closed if it does not end by then or
-//! if the client waits for leave to send it. Pingora's own `respond_error` closes the connection
-//! and is not used.
+//! Promise: a refusal keeps the client's connection, unless it is not certain where the request ended
+//! ([`Rejection::ends_connection`]); then it is closed, and a client that is still sending may see a reset
+//! before the answer. Otherwise the unread body of a refused request is drained for
+//! `limits.drain_timeout`, and the connection is closed if it does not end by then or if the client waits
+//! for leave to send it. Pingora's own `respond_error` closes the connection and is not used.
 
 use bytes::Bytes;
 use http::header::{

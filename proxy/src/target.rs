@@ -106,6 +106,18 @@ impl Target {
         self.has_parameters
     }
 
+    /// The target as an application reads it that cuts off whatever follows the first `;`.
+    #[must_use]
+    pub fn before_parameters(&self) -> Self {
+        let path = without_parameter(self.path());
+        let query = self.text.get(self.path_len..).unwrap_or_default();
+        Self {
+            text: format!("{path}{query}").into(),
+            path_len: path.len(),
+            has_parameters: false,
+        }
+    }
+
     /// The target as an application reads it that cuts matrix parameters off.
     #[must_use]
     pub fn without_parameters(&self) -> Self {
@@ -231,7 +243,7 @@ fn segments(path: &[u8]) -> Result<(), TargetError> {
     Ok(())
 }
 
-/// A segment up to its matrix parameters.
+/// A segment, or a path, up to its matrix parameters.
 fn without_parameter(segment: &str) -> &str {
     segment.split(';').next().unwrap_or_default()
 }

@@ -10,7 +10,11 @@ use crate::locate::YamlPath;
 use crate::raw::{self, ModeName, RuleName};
 use crate::settings::{LimitSettings, Rule, Rules, Strictness};
 
-pub(crate) fn limits(raw: &raw::Limits, report: &mut Report) -> Option<LimitSettings> {
+pub(crate) fn limits(
+    raw: &raw::Limits,
+    knows_clients: bool,
+    report: &mut Report,
+) -> Option<LimitSettings> {
     let at = YamlPath::default().key("limits");
     let written = raw.decision_timeout.as_ref();
     let decision_timeout = report.duration(&at.key("decision_timeout"), written, &DECISION);
@@ -36,7 +40,7 @@ pub(crate) fn limits(raw: &raw::Limits, report: &mut Report) -> Option<LimitSett
     let max_token_bytes = report.integer(&at.key("max_token_bytes"), bytes, 64, 65_536);
     let head = head(raw, &at, report);
     let body = body(raw, &at, report);
-    let failures = failures(raw, &at, report);
+    let failures = failures(raw, knows_clients, &at, report);
     let (header_timeout, max_header_bytes, max_headers) = head?;
     let (max_body_bytes, min_body_rate) = body?;
     let (max_failed_authentications, failed_authentication_window) = failures?;
@@ -118,8 +122,17 @@ fn body(raw: &raw::Limits, at: &YamlPath, report: &mut Report) -> Option<(u64, u
     Some((bytes?.unwrap_or(DEFAULT_BODY), rate?))
 }
 
-fn failures(raw: &raw::Limits, at: &YamlPath, report: &mut Report) -> Option<(usize, Duration)> {
-    let count = raw.max_failed_authentications.map_or(200, |count| count.0);
+fn failures(
+    raw: &raw::Limits,
+    knows_clients: bool,
+    at: &YamlPath,
+    report: &mut Report,
+) -> Option<(usize, Duration)> {
+    // Behind a load balancer that nobody named, all clients would be one and shut each other out.
+    let default = if knows_clients { 200 } else { 0 };
+    let count = raw
+        .max_failed_authentications
+        .map_or(default, |count| count.0);
     let count = report.integer(&at.key("max_failed_authentications"), count, 0, 1_000_000);
     let path = at.key("failed_authentication_window");
     let window = report.duration(&path, raw.failed_authentication_window.as_ref(), &WINDOW);

@@ -17,7 +17,7 @@ use super::value::{Bounds, all};
 use crate::locate::YamlPath;
 use crate::raw::{self, Access, UnknownSubjectName};
 use crate::settings::{
-    AccessSettings, IdSource, PolicySettings, RouteSettings, Settings, StoreSettings,
+    AccessSettings, IdSource, PolicySettings, RouteSettings, Rules, Settings, StoreSettings,
     UnknownSubject, UpstreamSettings,
 };
 
@@ -28,6 +28,8 @@ const FEED_PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) struct Referred<'a> {
     pub(crate) policy: Option<&'a PolicySettings>,
     pub(crate) upstream: Option<&'a UpstreamSettings>,
+    /// What every route relaxes.
+    pub(crate) relax: Rules,
 }
 
 pub(crate) fn routes(
@@ -182,7 +184,7 @@ fn route(
         hide_denied: raw.hide_denied.0,
         stale_if_error: stale_if_error?,
         websocket,
-        relax: relax?,
+        relax: relax?.union(referred.relax),
         max_body_bytes: max_body_bytes?,
         upstream: raw.upstream,
     };

@@ -16,7 +16,7 @@ only_mapping!(Limits, Hardening);
 pub(crate) struct Limits {
     /// The whole decision, from the parsed header to the verdict, 1ms to 60s. Default: 2s.
     pub(crate) decision_timeout: Option<DurationText>,
-    /// How long an idle client connection is kept, 1s to 1h, whole seconds. Default: 60s.
+    /// How long an idle client connection is kept, a new one too, 1s to 1h, whole seconds. Default: 60s.
     pub(crate) keepalive_timeout: Option<DurationText>,
     /// How long the unread body of a refused request is drained before the connection is closed,
     /// 0s to 60s. Default: 2s.
@@ -27,8 +27,7 @@ pub(crate) struct Limits {
     pub(crate) write_timeout: Option<DurationText>,
     /// The longest token that is looked at, 64 to 65536 bytes. Default: 8192.
     pub(crate) max_token_bytes: Option<Lenient<usize>>,
-    /// How long a request's head may take, from its first byte to its last, and how long a new
-    /// connection may be silent, 100ms to 5m. Default: 10s.
+    /// How long a request's head may take, from its first byte to its last, 100ms to 5m. Default: 10s.
     pub(crate) header_timeout: Option<DurationText>,
     /// The longest head, request line included, 1024 to 262144 bytes. Default: 32768.
     pub(crate) max_header_bytes: Option<Lenient<usize>>,
@@ -37,11 +36,12 @@ pub(crate) struct Limits {
     /// The longest body of a request, 0 to 1099511627776 bytes; a route may name another. Default:
     /// 10485760.
     pub(crate) max_body_bytes: Option<Lenient<u64>>,
-    /// The pace at which a body must arrive after its first five seconds, 0 to 1048576 bytes per
+    /// The pace at which a body must arrive after its first ten seconds, 0 to 1048576 bytes per
     /// second; 0 is any. Default: 1024.
     pub(crate) min_body_rate: Option<Lenient<u64>>,
     /// How many credentials that are not good a client may present within the window before it is
-    /// answered with 429, 0 to 1000000; 0 is any number. Default: 200.
+    /// answered with 429, 0 to 1000000; 0 is any number. Default: 200 where there are `trusted_proxies`,
+    /// else 0.
     pub(crate) max_failed_authentications: Option<Lenient<usize>>,
     /// The window for them, 1s to 1h. Default: 10s.
     pub(crate) failed_authentication_window: Option<DurationText>,
@@ -53,6 +53,9 @@ pub(crate) struct Limits {
 pub(crate) struct Hardening {
     /// What happens to a request that breaks a rule which its route does not relax. Default: strict.
     pub(crate) mode: Option<ModeName>,
+    /// The rules that every route relaxes. Default: none.
+    #[serde(default)]
+    pub(crate) relax: Vec<RuleName>,
 }
 
 /// What happens to a request that breaks a rule.

@@ -1,8 +1,9 @@
 //! The rules of strictness that may be relaxed, and how they are applied.
 //!
 //! Promise: relaxing a rule opens no way around a decision. What a relaxed rule lets through is made
-//! canonical, dropped or read in the one way that leads to the same route; whatever could be read in
-//! two ways is refused by rules that have no name here.
+//! canonical, dropped, or leads to the same route in every reading; a body that the application may not
+//! read ends its connection, so that it cannot be taken for another request. Whatever could be read in two
+//! ways is refused by rules that have no name here.
 
 /// A rule that a route may relax.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,7 +89,7 @@ impl Rules {
 
     /// Those that are in either.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 

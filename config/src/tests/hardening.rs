@@ -18,6 +18,9 @@ fn rules_of_strictness_are_relaxed_by_name_and_once() {
     );
     refused(&relax("two_hosts"), "routes[0].relax[0]", "bare_lf");
 
+    let everywhere = format!("{BASE}hardening: {{ relax: [obs_text] }}\n");
+    let settings = parsed(&everywhere).unwrap();
+    assert!(settings.routes[0].relax.contains(Rule::ObsText));
     let reporting = format!("{BASE}hardening: {{ mode: report_only }}\n");
     assert_eq!(
         parsed(&reporting).unwrap().strictness,

@@ -71,6 +71,18 @@ pub enum TokenError {
     Subject,
 }
 
+impl TokenError {
+    /// Whether it speaks against whoever presents the token. A token that was good, or will be, is what a
+    /// page has that was left open; keys that cannot be had are our own trouble.
+    #[must_use]
+    pub const fn is_suspicious(self) -> bool {
+        !matches!(
+            self,
+            Self::Expired | Self::NotYetValid | Self::KeysUnavailable
+        )
+    }
+}
+
 /// What an issuer's tokens must claim.
 #[derive(Debug)]
 pub(super) struct Rules {

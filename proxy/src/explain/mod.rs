@@ -3,6 +3,7 @@
 //! Promise: the verdict is the proxy's own, because the same function made it
 //! ([`Pipeline::explain`]); nothing is forwarded. Credentials are never repeated.
 
+mod bytes;
 mod record;
 mod text;
 
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sidegate_policy::Id;
 
 use crate::authn::{Carrier, Principal, SubjectType};
-use crate::pipeline::{Credential, Pipeline, Request as Asked};
+use crate::pipeline::{Credential, Pipeline, Request as Asked, Sight};
 
 /// What is to be explained.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -151,16 +152,19 @@ pub async fn explain(pipeline: &Pipeline, request: &Request) -> Result<Explanati
     let headers = headers(pipeline, request)?;
     let credential = credential(pipeline, request)?;
     let policy = Arc::clone(pipeline.authorizer.policy());
+    let read = bytes::read(request, &headers);
     let mut steps = Vec::new();
-    let walked = pipeline
-        .explain(
-            Asked::new(&method, request.path.as_bytes(), &headers),
-            &credential,
-            |sight| {
-                steps.extend(record::steps(&policy, &sight));
-            },
-        )
-        .await;
+    let walked = match read {
+        Ok(broken) => {
+            let asked = Asked {
+                broken,
+                ..Asked::new(&method, bytes::without_fragment(&request.path), &headers)
+            };
+            let see = |sight: Sight<'_>| steps.extend(record::steps(&policy, &sight));
+            pipeline.explain(asked, &credential, see).await
+        }
+        Err(refused) => Err(refused.into()),
+    };
     Ok(match walked {
         Ok(code) => Explanation {
             outcome: code.outcome(),

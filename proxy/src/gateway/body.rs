@@ -1,8 +1,8 @@
 //! A body on its way to the application.
 //!
-//! Promise: no more of it passes than its route accepts, and none that arrives more slowly than
-//! `limits.min_body_rate` once the first seconds are over, unless the route relaxes `slow_body`. Silence
-//! is bounded by `limits.read_timeout`.
+//! Promise: no more of it passes than its route accepts. In every ten seconds or more that pass between two
+//! looks at it, it keeps the pace of `limits.min_body_rate`, unless the route relaxes `slow_body`: what came
+//! early buys no time for what comes late. Silence is bounded by `limits.read_timeout`.
 
 use std::time::{Duration, Instant};
 
@@ -14,15 +14,16 @@ use crate::hardening;
 use crate::outcome::Code;
 use crate::route::Route;
 
-/// For so long a body may arrive at any pace.
-const GRACE: Duration = Duration::from_secs(5);
+/// Over so long the pace is measured, at least.
+const WINDOW: Duration = Duration::from_secs(10);
 
 /// What is left of a body's bounds.
 #[derive(Debug)]
 pub(super) struct Bounded {
     left: u64,
-    received: u64,
+    /// Since when, and how much of it has come since then.
     since: Instant,
+    received: u64,
     min_rate: u64,
     /// What the route relaxes, and how the rest is applied.
     relax: Rules,
@@ -42,36 +43,44 @@ pub(super) enum Piece {
 }
 
 impl Bounded {
-    /// For a request on a route, from now on.
-    pub(super) fn new(route: &Route, limits: &LimitSettings, strictness: Strictness) -> Self {
+    /// For a request, from now on; without a route, as strict as any.
+    pub(super) fn new(
+        route: Option<&Route>,
+        limits: &LimitSettings,
+        strictness: Strictness,
+    ) -> Self {
+        let longest = route.and_then(|route| route.max_body_bytes);
         Self {
-            left: route.max_body_bytes.unwrap_or(limits.max_body_bytes),
+            left: longest.unwrap_or(limits.max_body_bytes),
             received: 0,
             since: Instant::now(),
             min_rate: limits.min_body_rate,
-            relax: route.relax,
+            relax: route.map_or(Rules::NONE, |route| route.relax),
             strictness,
             reported: false,
         }
     }
 
     /// Takes a piece of this length into account.
-    pub(super) fn take(&mut self, length: usize) -> Piece {
-        self.take_after(length, self.since.elapsed())
+    pub(super) fn take(&mut self, length: usize, is_last: bool) -> Piece {
+        self.take_after(length, is_last, self.since.elapsed())
     }
 
-    fn take_after(&mut self, length: usize, elapsed: Duration) -> Piece {
+    fn take_after(&mut self, length: usize, is_last: bool, elapsed: Duration) -> Piece {
         let length = u64::try_from(length).unwrap_or(u64::MAX);
         let Some(left) = self.left.checked_sub(length) else {
             return Piece::Refused(Code::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE);
         };
         self.left = left;
         self.received = self.received.saturating_add(length);
-        let due = elapsed
-            .saturating_sub(GRACE)
-            .as_secs()
-            .saturating_mul(self.min_rate);
-        if self.received >= due || self.reported {
+        // What is whole is not worth refusing.
+        if is_last || elapsed < WINDOW || self.reported {
+            return Piece::Passes;
+        }
+        let due = elapsed.as_secs().saturating_mul(self.min_rate);
+        let received = std::mem::take(&mut self.received);
+        self.since = Instant::now();
+        if received >= due {
             return Piece::Passes;
         }
         let slow = Rules::from_iter([Rule::SlowBody]);
@@ -114,26 +123,30 @@ mod tests {
     #[test]
     fn the_last_byte_that_fits_passes() {
         let mut body = bounded(10, &[], Strictness::Strict);
-        assert_eq!(body.take(4), Piece::Passes);
-        assert_eq!(body.take(6), Piece::Passes);
+        assert_eq!(body.take(4, false), Piece::Passes);
+        assert_eq!(body.take(6, false), Piece::Passes);
         let over = Piece::Refused(Code::BodyTooLarge, StatusCode::PAYLOAD_TOO_LARGE);
-        assert_eq!(body.take(1), over);
+        assert_eq!(body.take(1, true), over);
     }
 
     #[test]
-    fn a_body_keeps_its_pace() {
-        let second = Duration::from_secs(1);
+    fn a_body_keeps_its_pace_in_every_window() {
         let slow = Piece::Refused(Code::Strict(Rule::SlowBody), StatusCode::REQUEST_TIMEOUT);
-        let mut body = bounded(1000, &[], Strictness::Strict);
-        assert_eq!(body.take_after(1, GRACE), Piece::Passes);
-        assert_eq!(body.take_after(99, GRACE + second), Piece::Passes);
-        assert_eq!(body.take_after(99, GRACE + second * 2), slow);
+        let soon = WINDOW.saturating_sub(Duration::from_millis(1));
+        let mut body = bounded(100_000, &[], Strictness::Strict);
+        // At 100 bytes a second, a window is worth 1000.
+        assert_eq!(body.take_after(1, false, soon), Piece::Passes);
+        assert_eq!(body.take_after(50_000, false, WINDOW), Piece::Passes);
+        assert_eq!(body.take_after(1000, false, WINDOW), Piece::Passes);
+        assert_eq!(body.take_after(999, false, WINDOW), slow);
+        let mut last = bounded(1000, &[], Strictness::Strict);
+        assert_eq!(last.take_after(1, true, WINDOW), Piece::Passes);
 
         let mut relaxed = bounded(1000, &[Rule::SlowBody], Strictness::Strict);
-        assert_eq!(relaxed.take_after(1, GRACE + second), Piece::Passes);
+        assert_eq!(relaxed.take_after(1, false, WINDOW), Piece::Passes);
         let mut reporting = bounded(1000, &[], Strictness::ReportOnly);
         let once = Piece::Reported(Rule::SlowBody);
-        assert_eq!(reporting.take_after(1, GRACE + second), once);
-        assert_eq!(reporting.take_after(1, GRACE + second), Piece::Passes);
+        assert_eq!(reporting.take_after(1, false, WINDOW), once);
+        assert_eq!(reporting.take_after(1, false, WINDOW), Piece::Passes);
     }
 }

@@ -33,6 +33,8 @@ pub struct RequestContext {
     /// The rules of strictness that the head's bytes break.
     pub(super) broken: Rules,
     pub(super) body: Option<Bounded>,
+    /// Why it was refused, in words that hold nothing of the request.
+    pub(super) detail: Option<String>,
 }
 
 /// Where a request stands. Anything but `Cleared` is not forwarded.
@@ -58,6 +60,7 @@ impl RequestContext {
             websocket: false,
             broken: Rules::NONE,
             body: None,
+            detail: None,
         }
     }
 

@@ -12,27 +12,48 @@ use crate::outcome::Code;
 use crate::rejection::Rejection;
 use crate::respond::Answer;
 
-/// One line per request: ids and reasons, never a path, a query or a header.
-pub(super) fn log(ctx: &RequestContext, code: Code, status: Option<u16>) {
+/// One line per request: ids, reasons and the client, never a path, a query or a header.
+pub(super) fn log(session: &Session, ctx: &RequestContext, code: Code) {
     let decision_id = ctx.decision_id;
     let route = ctx.route.as_ref().map(|route| &*route.id);
     let subject = ctx.subject.as_ref().map(Id::as_str);
     let reason = code.name();
-    match code.outcome() {
-        "allow" if ctx.is_stale() => {
-            tracing::info!(%decision_id, route, subject, reason, status, "allowed on stale facts");
+    let status = session
+        .response_written()
+        .map(|answer| answer.status.as_u16());
+    let outcome = code.outcome();
+    if outcome == "allow" && !ctx.is_stale() {
+        tracing::debug!(%decision_id, route, subject, reason, status, "allowed");
+        return;
+    }
+    let client = client_of(session, ctx);
+    let detail = ctx.detail.as_deref();
+    match outcome {
+        "allow" => {
+            tracing::info!(%decision_id, route, subject, reason, status, client, "allowed on stale facts");
         }
-        "allow" => tracing::debug!(%decision_id, route, subject, reason, status, "allowed"),
-        "deny" => tracing::info!(%decision_id, route, subject, reason, status, "denied"),
-        _ => tracing::warn!(%decision_id, route, subject, reason, status, "not decided"),
+        "deny" => {
+            tracing::info!(%decision_id, route, subject, reason, detail, status, client, "denied");
+        }
+        _ => {
+            tracing::warn!(%decision_id, route, subject, reason, detail, status, client, "not decided");
+        }
     }
 }
 
 /// One line per rule that would have refused a request, were rules not only reported.
-pub(super) fn log_reported(ctx: &RequestContext, rule: Rule) {
+pub(super) fn log_reported(session: &Session, ctx: &RequestContext, rule: Rule) {
     let route = ctx.route.as_ref().map(|route| &*route.id);
     let (decision_id, rule) = (ctx.decision_id, rule.name());
-    tracing::warn!(%decision_id, route, rule, "would be refused");
+    let client = client_of(session, ctx);
+    tracing::info!(%decision_id, route, rule, client, "would be refused");
+}
+
+/// Who sent it, as far as limits on clients can tell.
+fn client_of(session: &Session, ctx: &RequestContext) -> Option<String> {
+    let trusted = &ctx.generation.pipeline.trusted_proxies;
+    let client = trusted.client(super::peer_of(session)?, &session.req_header().headers)?;
+    Some(client.to_string())
 }
 
 /// Answers a request that is refused.
@@ -42,6 +63,7 @@ pub(super) async fn refuse(
     rejection: &Rejection,
 ) -> pingora::Result<()> {
     ctx.verdict = Verdict::Rejected(rejection.code());
+    ctx.detail = Some(rejection.to_string());
     if rejection.ends_connection() {
         session.set_keepalive(None);
     }
@@ -57,19 +79,28 @@ pub(super) async fn refuse(
 pub(super) async fn fail(
     session: &mut Session,
     error: &Error,
-    ctx: &RequestContext,
+    ctx: &mut RequestContext,
 ) -> FailToProxy {
+    if let Some(code) = body_fault(error)
+        && ctx.cleared().is_some()
+    {
+        ctx.verdict = Verdict::Rejected(code);
+    }
     let status = failure_status(error);
     let (source, kind) = (error.esource().as_str(), error.etype().as_str());
     let (instance, decision_id) = (ctx.tried.last(), ctx.decision_id);
-    match status {
-        Some(status) => tracing::warn!(
+    match (status, &ctx.verdict) {
+        // The client's own fault has one line, which says that it was denied.
+        (Some(_), Verdict::Rejected(_)) => {}
+        (Some(status), Verdict::Cleared(_) | Verdict::Pending) => tracing::warn!(
             %decision_id, ?instance, source, error = kind, status = status.as_u16(), "not answered"
         ),
-        None => tracing::debug!(%decision_id, source, error = kind, "the client is gone"),
+        (None, _) => tracing::debug!(%decision_id, source, error = kind, "the client is gone"),
     }
     if let Some(status) = status
-        && session.response_written().is_none()
+        && session
+            .response_written()
+            .is_none_or(|written| written.status.is_informational())
     {
         // The body may be half read: the connection cannot be used again.
         session.set_keepalive(None);
@@ -103,6 +134,7 @@ fn failure_status(error: &Error) -> Option<StatusCode> {
             ErrorSource::Downstream,
             ErrorType::WriteError | ErrorType::ReadError | ErrorType::ConnectionClosed,
         ) => None,
+        (ErrorSource::Downstream, ErrorType::ReadTimedout) => Some(StatusCode::REQUEST_TIMEOUT),
         (ErrorSource::Downstream, _) => Some(StatusCode::BAD_REQUEST),
         (ErrorSource::Internal | ErrorSource::Unset, _) => Some(StatusCode::INTERNAL_SERVER_ERROR),
     }
@@ -118,4 +150,22 @@ pub(super) fn no_instance() -> Box<Error> {
         "no instance of the application to connect to",
     )
     .into_up()
+}
+
+/// What is wrong with a body that a cleared request announced; `None` where the client is gone, or it is
+/// not the client's fault.
+fn body_fault(error: &Error) -> Option<Code> {
+    match (error.esource(), error.etype()) {
+        (
+            ErrorSource::Downstream,
+            ErrorType::WriteError
+            | ErrorType::WriteTimedout
+            | ErrorType::ReadError
+            | ErrorType::ConnectionClosed
+            | ErrorType::HTTPStatus(_),
+        ) => None,
+        (ErrorSource::Downstream, ErrorType::ReadTimedout) => Some(Code::BodyTimedOut),
+        (ErrorSource::Downstream, _) => Some(Code::MalformedBody),
+        (ErrorSource::Upstream | ErrorSource::Internal | ErrorSource::Unset, _) => None,
+    }
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::EXPECT;
+use http::header::{CONNECTION, EXPECT};
 use http::{Method, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -28,6 +28,7 @@ use sidegate_config::Rules;
 use uuid::Uuid;
 
 use crate::generation::Current;
+use crate::head;
 use crate::identity::{self, DECISION_ID, DEGRADED};
 use crate::metrics::Metrics;
 use crate::outcome::Code;
@@ -73,8 +74,8 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestContext,
     ) -> Result<()> {
         let limits = &ctx.generation.settings.limits;
-        // On every request: after the first, Pingora's own default is "for ever", and that would
-        // cover a half-sent header too (attacks.md F4). `Connection: close` still closes.
+        // On every request: after the first, Pingora's own default is "for ever" (attacks.md F4).
+        // `Connection: close` still closes.
         if session.get_keepalive().is_some() {
             session.set_keepalive(Some(limits.keepalive_timeout.as_secs()));
         }
@@ -107,13 +108,14 @@ impl ProxyHttp for Gateway {
         };
         let pipeline = &generation.pipeline;
         let admitted = pipeline.admit(request, see).await;
-        self.report(ctx, reported);
+        self.report(session, ctx, reported);
         let rejection = match admitted.and_then(|clearance| cleared::clear(head, ctx, clearance)) {
             Ok(()) => {
-                let settings = &generation.settings;
-                let route = ctx.route.as_ref().filter(|_| !ctx.websocket);
-                ctx.body = route
-                    .map(|route| body::Bounded::new(route, &settings.limits, settings.strictness));
+                if !ctx.websocket {
+                    let (settings, route) = (&generation.settings, ctx.route.as_deref());
+                    let (limits, strictness) = (&settings.limits, settings.strictness);
+                    ctx.body = Some(body::Bounded::new(route, limits, strictness));
+                }
                 if ctx.websocket {
                     let silence = generation.upstreams.websocket_idle_timeout();
                     session.set_read_timeout(Some(silence));
@@ -190,25 +192,30 @@ impl ProxyHttp for Gateway {
         let (clearance, headers) = ctx.cleared().ok_or_else(ending::not_cleared)?;
         request.set_raw_path(clearance.target().as_str().as_bytes())?;
         let subject = clearance.permit().and_then(|permit| permit.subject());
-        ctx.generation
-            .identity
-            .rewrite(request, headers, subject, peer_of(session))
+        let identity = &ctx.generation.identity;
+        identity.rewrite(request, headers, subject, peer_of(session))?;
+        let asked = session.req_header();
+        if head::has_unexpected_body(&asked.method, &asked.headers) {
+            // An application that does not read it must not take it for another request.
+            request.insert_header(CONNECTION, "close")?;
+        }
+        Ok(())
     }
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         piece: &mut Option<Bytes>,
-        _end_of_stream: bool,
+        end_of_stream: bool,
         ctx: &mut RequestContext,
     ) -> Result<()> {
         let (Some(body), Some(piece)) = (&mut ctx.body, piece) else {
             return Ok(());
         };
-        match body.take(piece.len()) {
+        match body.take(piece.len(), end_of_stream) {
             body::Piece::Passes => Ok(()),
             body::Piece::Reported(rule) => {
-                self.report(ctx, Rules::from_iter([rule]));
+                self.report(session, ctx, Rules::from_iter([rule]));
                 Ok(())
             }
             body::Piece::Refused(code, status) => {
@@ -261,16 +268,10 @@ impl ProxyHttp for Gateway {
             Verdict::Pending => Code::Abandoned,
         };
         self.metrics.request(code);
-        ending::log(
-            ctx,
-            code,
-            session
-                .response_written()
-                .map(|answer| answer.status.as_u16()),
-        );
-        let answered = session
-            .response_written()
-            .is_some_and(|answer| answer.status.as_u16() < 500);
+        ending::log(session, ctx, code);
+        let answered = session.response_written().is_some_and(|answer| {
+            !answer.status.is_informational() && answer.status.as_u16() < 500
+        });
         if error.is_some_and(|error| *error.esource() == ErrorSource::Upstream) && !answered {
             self.metrics.upstream_error();
         }
@@ -290,10 +291,10 @@ impl Gateway {
     }
 
     /// Counts and logs what a request would have been refused for.
-    fn report(&self, ctx: &RequestContext, rules: Rules) {
+    fn report(&self, session: &Session, ctx: &RequestContext, rules: Rules) {
         for rule in rules.iter() {
             self.metrics.reported(rule);
-            ending::log_reported(ctx, rule);
+            ending::log_reported(session, ctx, rule);
         }
     }
 }

@@ -5,8 +5,8 @@
 //! strictness its meaning breaks is noted. Does not: look at its bytes ([`crate::intake`]), its target
 //! ([`crate::target`]) or at credentials ([`crate::authn`]).
 //!
-//! What Pingora already refuses or repairs is not repeated here: duplicate `Host`, CONNECT,
-//! `Content-Length` that is no number or differs from another, non-final `chunked` (attacks.md F9).
+//! Most of it was refused by its bytes already ([`crate::intake`]); here it is refused whoever asks, also
+//! where there were no bytes.
 
 mod framing;
 
@@ -135,6 +135,7 @@ impl<'r> Head<'r> {
             .filter_map(|value| value.to_str().ok());
         let mut options = options.flat_map(|value| value.split(',')).map(str::trim);
         self.method == Method::GET
+            && !self.has_body()
             && is(self.headers, &UPGRADE, "websocket")
             && is(self.headers, &SEC_WEBSOCKET_VERSION, "13")
             && self.only(&SEC_WEBSOCKET_KEY).is_some()
@@ -185,11 +186,17 @@ fn broken(method: &Method, headers: &HeaderMap) -> Rules {
     if headers.contains_key(TRAILER) {
         broken.insert(Rule::Trailers);
     }
-    let bodiless = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
-    if bodiless.contains(method) && has_body(headers) {
+    if has_unexpected_body(method, headers) {
         broken.insert(Rule::UnexpectedBody);
     }
     broken
+}
+
+/// Whether a request has a body that some applications do not read, who would take it for the next request.
+#[must_use]
+pub fn has_unexpected_body(method: &Method, headers: &HeaderMap) -> bool {
+    let bodiless = [Method::GET, Method::HEAD, Method::DELETE, Method::OPTIONS];
+    bodiless.contains(method) && has_body(headers)
 }
 
 fn has_body(headers: &HeaderMap) -> bool {

@@ -5,7 +5,8 @@
 //! name, a colon and a value without control characters (section 5). Pingora's parser repairs or hides
 //! what is looked for here: spaces in a target, a fragment, bare line feeds (attacks.md F10).
 //!
-//! Does not: look at what lines mean (see [`crate::head`]) or where a body ends.
+//! Does not: look at what lines mean (see [`crate::head`]), apart from the few names that Pingora acts on
+//! before anybody else sees them.
 
 use memchr::memchr;
 use sidegate_config::{Rule, Rules};
@@ -32,8 +33,9 @@ pub struct Bounds {
 /// Why a head is refused as it stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum LinesError {
-    /// Not a method, a target and `HTTP/1.0` or `HTTP/1.1`, with one space between them.
-    #[error("the request line is not `METHOD target HTTP/1.1` (RFC 9112 section 3)")]
+    /// Not a method, a target and `HTTP/1.0` or `HTTP/1.1`, with one space between them. TLS, HTTP/2 and the
+    /// PROXY protocol begin like this, too.
+    #[error("the request line is not `METHOD target HTTP/1.1` or `HTTP/1.0` (RFC 9112 section 3)")]
     RequestLine,
     /// The target is longer than 8 KiB.
     #[error("the target is longer than 8 KiB")]
@@ -44,12 +46,15 @@ pub enum LinesError {
     /// A header line that goes on in the next one.
     #[error("a header line is folded (RFC 9112 section 5.2)")]
     Folded,
-    /// More than one `Host`.
-    #[error("the request has more than one Host (RFC 9112 section 3.2)")]
-    TwoHosts,
-    /// A `Content-Length` and a `Transfer-Encoding`.
-    #[error("the body's length is given in two ways (RFC 9112 section 6.3)")]
-    TwoLengths,
+    /// More than one `Host`, or one with user information.
+    #[error("the request has more than one Host, or user information in it (RFC 9112 section 3.2)")]
+    Host,
+    /// Not one `Content-Length` in digits or one `Transfer-Encoding: chunked`; or the latter on HTTP/1.0.
+    #[error("the body's length could be read in two ways (RFC 9112 section 6.3)")]
+    Length,
+    /// A method that asks for a tunnel.
+    #[error("CONNECT is not served")]
+    Connect,
     /// More header lines than `limits.max_headers`.
     #[error("there are too many headers")]
     TooMany,
@@ -58,7 +63,8 @@ pub enum LinesError {
     TooLarge,
 }
 
-/// The search for a head's end, over bytes that arrive piece by piece. No byte is looked at twice.
+/// The search for a head's end, over bytes that arrive piece by piece: it looks at no byte twice. What it
+/// finds is looked at once more, as a whole, by [`check`].
 #[derive(Debug, Default)]
 pub struct Search {
     /// Where the line begins that has not ended.
@@ -132,10 +138,11 @@ pub fn check(head: &[u8], bounds: Bounds) -> Result<Rules, LinesError> {
             ended = requested;
         } else if requested {
             count += 1;
-            names.note(header_line(line, &mut broken)?);
+            let (name, value) = header_line(line, &mut broken)?;
+            names.note(name, value);
         } else {
             requested = true;
-            request_line(line, &mut broken)?;
+            names.is_old = request_line(line, &mut broken)?;
         }
     }
     if !ended || !rest.is_empty() {
@@ -144,33 +151,49 @@ pub fn check(head: &[u8], bounds: Bounds) -> Result<Rules, LinesError> {
     if count > bounds.headers {
         return Err(LinesError::TooMany);
     }
-    if names.hosts > 1 {
-        return Err(LinesError::TwoHosts);
+    if names.hosts > 1 || names.has_user {
+        return Err(LinesError::Host);
     }
-    if names.length && names.encoding {
-        return Err(LinesError::TwoLengths);
+    if names.is_doubtful_length() {
+        return Err(LinesError::Length);
     }
     Ok(broken)
 }
 
-/// What Pingora drops, or answers by itself, before anybody sees it: a second `Host`, and one of the two
-/// headers that say where the body ends.
+/// What Pingora drops, or answers by itself, before anybody sees it: a second `Host`, and headers that
+/// leave it open where the body ends.
 #[derive(Debug, Default)]
 struct Names {
+    /// Whether it is HTTP/1.0, which has no encodings.
+    is_old: bool,
     hosts: usize,
-    length: bool,
-    encoding: bool,
+    has_user: bool,
+    lengths: usize,
+    encodings: usize,
+    is_odd: bool,
 }
 
 impl Names {
-    fn note(&mut self, name: &[u8]) {
-        self.hosts += usize::from(name.eq_ignore_ascii_case(b"host"));
-        self.length |= name.eq_ignore_ascii_case(b"content-length");
-        self.encoding |= name.eq_ignore_ascii_case(b"transfer-encoding");
+    fn note(&mut self, name: &[u8], value: &[u8]) {
+        if name.eq_ignore_ascii_case(b"host") {
+            self.hosts += 1;
+            self.has_user |= value.contains(&b'@');
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            self.lengths += 1;
+            self.is_odd |= value.is_empty() || !value.iter().all(u8::is_ascii_digit);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.encodings += 1;
+            self.is_odd |= !value.eq_ignore_ascii_case(b"chunked") || self.is_old;
+        }
+    }
+
+    const fn is_doubtful_length(&self) -> bool {
+        self.is_odd || self.lengths + self.encodings > 1
     }
 }
 
-fn request_line(line: &[u8], broken: &mut Rules) -> Result<(), LinesError> {
+/// Checks the request line, and says whether it is of HTTP/1.0.
+fn request_line(line: &[u8], broken: &mut Rules) -> Result<bool, LinesError> {
     let mut parts = line.split(|&byte| byte == b' ');
     let (Some(method), Some(target), Some(version), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -180,10 +203,13 @@ fn request_line(line: &[u8], broken: &mut Rules) -> Result<(), LinesError> {
     let good = !method.is_empty()
         && method.iter().all(|&byte| is_token(byte))
         && !target.is_empty()
-        && target.iter().all(u8::is_ascii_graphic)
+        && target.iter().all(|&byte| is_target(byte))
         && matches!(version, b"HTTP/1.1" | b"HTTP/1.0");
     if !good {
         return Err(LinesError::RequestLine);
+    }
+    if method == b"CONNECT" {
+        return Err(LinesError::Connect);
     }
     if target.len() > MAX_TARGET {
         return Err(LinesError::TargetTooLong);
@@ -191,11 +217,11 @@ fn request_line(line: &[u8], broken: &mut Rules) -> Result<(), LinesError> {
     if target.contains(&b'#') {
         broken.insert(Rule::Fragment);
     }
-    Ok(())
+    Ok(version == b"HTTP/1.0")
 }
 
-/// Checks one header line, and gives its name.
-fn header_line<'h>(line: &'h [u8], broken: &mut Rules) -> Result<&'h [u8], LinesError> {
+/// Checks one header line, and gives its name and its value.
+fn header_line<'h>(line: &'h [u8], broken: &mut Rules) -> Result<(&'h [u8], &'h [u8]), LinesError> {
     if matches!(line.first(), Some(b' ' | b'\t')) {
         return Err(LinesError::Folded);
     }
@@ -222,7 +248,16 @@ fn header_line<'h>(line: &'h [u8], broken: &mut Rules) -> Result<&'h [u8], Lines
             return Err(LinesError::HeaderLine);
         }
     }
-    Ok(name)
+    Ok((name, value.get(1..).unwrap_or_default().trim_ascii()))
+}
+
+/// Printable ASCII without what no URI holds (RFC 3986 section 2), which Pingora would not parse.
+const fn is_target(byte: u8) -> bool {
+    byte.is_ascii_graphic()
+        && !matches!(
+            byte,
+            b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
+        )
 }
 
 /// `tchar` of RFC 9110 section 5.6.2.

@@ -2,9 +2,11 @@
 //!
 //! Promise: a head arrives whole within `limits.header_timeout` and within its bounds, and is one that
 //! every parser reads alike ([`lines`]), or it is answered here and the connection closed; so a client
-//! that sends slowly holds a socket and a few KiB for a bounded time. A connection that is idle for
+//! that sends slowly holds a socket and its buffers (some 75 KiB) for a bounded time. A connection that is idle for
 //! `limits.keepalive_timeout`, or while the process stops, is closed. Pingora has no deadline for a
 //! whole head (attacks.md F4), which is why this is a server application of its own around its proxy.
+//!
+//! There are never more connections than half of the files that the process may open.
 //!
 //! Does not: parse, decide or forward. HTTP/2 is not spoken.
 
@@ -12,6 +14,7 @@ pub mod lines;
 mod refuse;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -51,6 +54,8 @@ pub struct Intake {
     proxy: Arc<HttpProxy<Gateway>>,
     current: Arc<Current>,
     metrics: Arc<Metrics>,
+    open: AtomicU64,
+    most: u64,
 }
 
 /// A head, with whatever came after it.
@@ -59,13 +64,55 @@ struct Head {
     broken: Rules,
 }
 
-/// A connection that has no further request.
-enum End {
-    /// It was closed, was idle, or the process stops.
-    Quiet,
+/// Why a connection has no further request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConnectionEnd {
+    /// The client closed it, between two requests.
+    Closed,
+    /// It was idle for too long.
+    Idle,
+    /// The process stops.
+    Stopping,
     /// The client left in the middle of a head.
     Abandoned,
-    /// It is refused.
+    /// A head was refused.
+    Refused,
+    /// After an answer: one of the two sides wanted it, or could not go on.
+    Answered,
+    /// There were as many as there may be.
+    TooMany,
+}
+
+impl ConnectionEnd {
+    /// Every one.
+    pub const ALL: [Self; 7] = [
+        Self::Closed,
+        Self::Idle,
+        Self::Stopping,
+        Self::Abandoned,
+        Self::Refused,
+        Self::Answered,
+        Self::TooMany,
+    ];
+
+    /// The name used in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::Idle => "idle",
+            Self::Stopping => "stopping",
+            Self::Abandoned => "abandoned",
+            Self::Refused => "refused",
+            Self::Answered => "answered",
+            Self::TooMany => "too_many",
+        }
+    }
+}
+
+/// No head: the connection ends, with an answer or without.
+enum NoHead {
+    Quiet(ConnectionEnd),
     Refused(IntakeError),
 }
 
@@ -77,6 +124,8 @@ impl Intake {
             proxy: Arc::new(proxy),
             current,
             metrics,
+            open: AtomicU64::new(0),
+            most: most_connections(),
         }
     }
 }
@@ -85,24 +134,36 @@ impl Intake {
 impl ServerApp for Intake {
     async fn process_new(
         self: &Arc<Self>,
-        mut stream: Stream,
+        stream: Stream,
         shutdown: &ShutdownWatch,
     ) -> Option<Stream> {
+        let mut seat = Seat::take(self);
+        seat.end = if seat.before < self.most {
+            self.serve(stream, shutdown).await
+        } else {
+            ConnectionEnd::TooMany
+        };
+        None
+    }
+
+    async fn cleanup(&self) {
+        self.proxy.http_cleanup().await;
+    }
+}
+
+impl Intake {
+    /// Serves one connection until it ends.
+    async fn serve(&self, mut stream: Stream, shutdown: &ShutdownWatch) -> ConnectionEnd {
         let mut kept = None;
-        let mut fresh = true;
         loop {
             // Copied: a connection that waits must not keep an old generation alive.
             let limits = self.current.load().settings.limits;
-            let silence = if fresh {
-                limits.header_timeout
-            } else {
-                limits.keepalive_timeout
-            };
-            let head = match read_head(&mut stream, &limits, silence, shutdown).await {
+            let head = match read_head(&mut stream, &limits, shutdown).await {
                 Ok(head) => head,
-                Err(end) => {
-                    refuse::end(&mut stream, &end, &limits, &self.metrics).await;
-                    return None;
+                Err(NoHead::Quiet(end)) => return end,
+                Err(NoHead::Refused(error)) => {
+                    refuse::answer(&mut stream, error, &limits, &self.metrics).await;
+                    return ConnectionEnd::Refused;
                 }
             };
             let mut session = ServerSession::new_http1(stream);
@@ -118,14 +179,37 @@ impl ServerApp for Intake {
                 session.set_connection_user_context(Some(Box::new(head.broken)));
             }
             session.set_pipelined_prefix(head.bytes);
-            let reused = self.proxy.process_new_http(session, shutdown).await?;
+            let Some(reused) = self.proxy.process_new_http(session, shutdown).await else {
+                return ConnectionEnd::Answered;
+            };
             (stream, kept) = reused.consume();
-            fresh = false;
         }
     }
+}
 
-    async fn cleanup(&self) {
-        self.proxy.http_cleanup().await;
+/// A connection that is counted, until it is dropped: also where its task is.
+struct Seat<'i> {
+    intake: &'i Intake,
+    /// How many there were before it.
+    before: u64,
+    end: ConnectionEnd,
+}
+
+impl<'i> Seat<'i> {
+    fn take(intake: &'i Intake) -> Self {
+        intake.metrics.connection_opened();
+        Self {
+            intake,
+            before: intake.open.fetch_add(1, Ordering::Relaxed),
+            end: ConnectionEnd::Stopping,
+        }
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.intake.open.fetch_sub(1, Ordering::Relaxed);
+        self.intake.metrics.connection_ended(self.end);
     }
 }
 
@@ -135,19 +219,25 @@ impl std::fmt::Debug for Intake {
     }
 }
 
-/// Reads one head. A connection may be silent for `silence` before its first byte.
+/// Half of the files that this process may open: connections to the application, the database and the
+/// admin listener need some, too, however many clients there are.
+fn most_connections() -> u64 {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    files.current.map_or(u64::MAX, |files| (files / 2).max(1))
+}
+
+/// Reads one head.
 async fn read_head(
     stream: &mut Stream,
     limits: &LimitSettings,
-    silence: Duration,
     shutdown: &ShutdownWatch,
-) -> Result<Head, End> {
+) -> Result<Head, NoHead> {
     let bounds = Bounds {
         bytes: limits.max_header_bytes,
         headers: limits.max_headers,
     };
     let mut bytes = BytesMut::with_capacity(CHUNK);
-    first_bytes(stream, &mut bytes, silence, shutdown).await?;
+    first_bytes(stream, &mut bytes, limits.keepalive_timeout, shutdown).await?;
     let deadline = Instant::now() + limits.header_timeout;
     let mut search = Search::default();
     let length = loop {
@@ -157,8 +247,8 @@ async fn read_head(
         bytes.reserve(CHUNK);
         match tokio::time::timeout_at(deadline, stream.read_buf(&mut bytes)).await {
             Ok(Ok(read)) if read > 0 => {}
-            Ok(_) => return Err(End::Abandoned),
-            Err(_elapsed) => return Err(End::Refused(IntakeError::TooSlow)),
+            Ok(_) => return Err(NoHead::Quiet(ConnectionEnd::Abandoned)),
+            Err(_elapsed) => return Err(NoHead::Refused(IntakeError::TooSlow)),
         }
     };
     let head = bytes.get(..length).unwrap_or_default();
@@ -166,25 +256,30 @@ async fn read_head(
     Ok(Head { bytes, broken })
 }
 
+/// Waits for a request to begin. Pingora's timer is cheaper than tokio's and good enough for a wait that
+/// nearly always ends early; the deadline of a head that is late is tokio's, to the millisecond.
 async fn first_bytes(
     stream: &mut Stream,
     bytes: &mut BytesMut,
     silence: Duration,
     shutdown: &ShutdownWatch,
-) -> Result<(), End> {
+) -> Result<(), NoHead> {
     let mut shutdown = shutdown.clone();
     let read = tokio::select! {
         // What has arrived is served, also while the process stops.
         biased;
         read = pingora::time::timeout(silence, stream.read_buf(bytes)) => read,
-        _ = shutdown.wait_for(|stops| *stops) => return Err(End::Quiet),
+        _ = shutdown.wait_for(|stops| *stops) => {
+            return Err(NoHead::Quiet(ConnectionEnd::Stopping));
+        }
     };
     match read {
         Ok(Ok(read)) if read > 0 => Ok(()),
-        Ok(_) | Err(_) => Err(End::Quiet),
+        Ok(_) => Err(NoHead::Quiet(ConnectionEnd::Closed)),
+        Err(_elapsed) => Err(NoHead::Quiet(ConnectionEnd::Idle)),
     }
 }
 
-fn refused(error: LinesError) -> End {
-    End::Refused(error.into())
+fn refused(error: LinesError) -> NoHead {
+    NoHead::Refused(error.into())
 }

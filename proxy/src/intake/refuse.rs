@@ -4,34 +4,35 @@
 //! ends the connection. What the client still sends is read for `limits.drain_timeout` at most, so
 //! that the answer is not lost to a reset.
 
+use std::time::Duration;
+
 use bytes::BytesMut;
 use pingora::protocols::Stream;
 use sidegate_config::LimitSettings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
-use super::{CHUNK, End};
+use super::{CHUNK, IntakeError};
 use crate::identity::DECISION_ID;
 use crate::metrics::Metrics;
-use crate::outcome::Code;
 use crate::rejection::Rejection;
 use crate::respond;
 
-/// Ends a connection.
-pub(super) async fn end(stream: &mut Stream, end: &End, limits: &LimitSettings, metrics: &Metrics) {
-    let error = match end {
-        End::Quiet => return,
-        End::Abandoned => {
-            metrics.request(Code::Abandoned);
-            tracing::debug!("a client left in the middle of a head");
-            return;
-        }
-        End::Refused(error) => *error,
-    };
+/// How long the answer itself may take to be written.
+const WRITE: Duration = Duration::from_secs(1);
+
+/// Answers a head that is refused.
+pub(super) async fn answer(
+    stream: &mut Stream,
+    error: IntakeError,
+    limits: &LimitSettings,
+    metrics: &Metrics,
+) {
     let rejection = Rejection::from(error);
     let (status, code, decision_id) = (rejection.status(), rejection.code(), Uuid::new_v4());
     metrics.request(code);
-    tracing::info!(%decision_id, reason = code.name(), status = status.as_u16(), "denied");
+    let (reason, detail, peer) = (code.name(), rejection.to_string(), peer_of(stream));
+    tracing::info!(%decision_id, reason, detail, status = status.as_u16(), client = peer, "denied");
     let body = respond::problem(status, &decision_id.to_string());
     let head = format!(
         "HTTP/1.1 {} {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\
@@ -44,13 +45,28 @@ pub(super) async fn end(stream: &mut Stream, end: &End, limits: &LimitSettings, 
     let said = async {
         stream.write_all(&answer).await?;
         stream.flush().await?;
-        tokio::io::AsyncWriteExt::shutdown(stream).await?;
-        let mut rest = BytesMut::with_capacity(CHUNK);
-        while stream.read_buf(&mut rest).await? > 0 {
-            rest.clear();
-        }
-        Ok::<_, std::io::Error>(())
+        tokio::io::AsyncWriteExt::shutdown(stream).await
     };
-    // A client that is gone, or goes on sending, has had its answer.
-    let _ = tokio::time::timeout(limits.drain_timeout, said).await;
+    // A client that is gone, or does not read, has had its answer. So has one that goes on sending.
+    if tokio::time::timeout(WRITE, said)
+        .await
+        .is_ok_and(|said| said.is_ok())
+    {
+        let _ = tokio::time::timeout(limits.drain_timeout, drain(stream)).await;
+    }
+}
+
+async fn drain(stream: &mut Stream) -> std::io::Result<()> {
+    let mut rest = BytesMut::with_capacity(CHUNK);
+    while stream.read_buf(&mut rest).await? > 0 {
+        rest.clear();
+    }
+    Ok(())
+}
+
+/// The other end of the connection, which may be a proxy: there are no headers to believe.
+fn peer_of(stream: &Stream) -> Option<String> {
+    let digest = stream.get_socket_digest()?;
+    let address = digest.peer_addr()?.as_inet()?.ip();
+    Some(address.to_canonical().to_string())
 }

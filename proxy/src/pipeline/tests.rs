@@ -1,6 +1,7 @@
 //! No allow from anything but a decision that allows: one test for each way around it.
 
 mod crowd;
+mod explained;
 mod naming;
 mod preflight;
 
@@ -323,31 +324,4 @@ async fn no_allow_from_a_cancelled_future() {
     });
     assert!(admitted.now_or_never().is_none());
     assert!(asked);
-}
-
-#[tokio::test]
-async fn explain_says_what_the_proxy_does() {
-    let pipeline = pipeline_over(None);
-    for target in [
-        "/open",
-        "/me",
-        "//",
-        "/none",
-        &format!("/g/{MINE}"),
-        &format!("/g/{YOURS}"),
-    ] {
-        for credential in [&[][..], &[("authorization", &*token(ALICE))]] {
-            let headers = headers(credential);
-            let request = Request::new(&Method::GET, target.as_bytes(), &headers);
-            let explained = pipeline
-                .explain(request, &Credential::Presented, |_| {})
-                .await;
-            let admitted = pipeline.admit(request, |_| {}).await;
-            assert_eq!(
-                explained,
-                admitted.map(|clearance| clearance.code()),
-                "{target}"
-            );
-        }
-    }
 }

@@ -170,9 +170,7 @@ impl RouteTable {
         if asks == STRICTEST {
             return Ok(Some(found));
         }
-        let lower = target.path().to_ascii_lowercase();
-        let bare = lower.trim_end_matches('/');
-        let stricter = [bare.to_owned(), format!("{bare}/")]
+        let stricter = twins(target)
             .iter()
             .filter_map(|path| look_up(&self.folded, method, path))
             .any(|twin| strictness(&twin.route) > asks);
@@ -187,6 +185,14 @@ impl RouteTable {
     #[must_use]
     pub fn routes(&self) -> &[Arc<Route>] {
         &self.routes
+    }
+
+    /// Whether some route answers this method and path, or a twin of it.
+    #[must_use]
+    pub fn names(&self, method: &Method, target: &Target) -> bool {
+        let mut spellings = twins(target).into_iter();
+        look_up(&self.router, method, target.path()).is_some()
+            || spellings.any(|path| look_up(&self.folded, method, &path).is_some())
     }
 
     /// Routes that hide a part of another, or that can never be reached, as sentences for
@@ -220,6 +226,13 @@ impl RouteTable {
                 .any(|method| self.find(method, &only).is_err())
         })
     }
+}
+
+/// A path as an application reads it that ignores case and a trailing slash, in both forms.
+fn twins(target: &Target) -> [String; 2] {
+    let lower = target.path().to_ascii_lowercase();
+    let bare = lower.trim_end_matches('/');
+    [bare.to_owned(), format!("{bare}/")]
 }
 
 fn insert(router: &mut Shapes, shape: &str, same: Vec<Arc<Route>>) -> Result<(), RouteTableError> {

@@ -90,15 +90,17 @@ fn what_could_be_read_twice_is_refused() {
 
 #[test]
 fn matrix_parameters_are_noticed_and_can_be_cut_off() {
-    for (raw, without) in [
-        ("/a;x=1/b;y?c;d", "/a/b?c;d"),
-        ("/a/b;%41", "/a/b"),
-        ("/a;b;c", "/a"),
+    for (raw, without, before) in [
+        ("/a;x=1/b;y?c;d", "/a/b?c;d", "/a?c;d"),
+        ("/a/b;%41", "/a/b", "/a/b"),
+        ("/a;b;c", "/a", "/a"),
     ] {
         let target = Target::parse(raw.as_bytes()).unwrap();
         assert!(target.has_parameters(), "{raw}");
         let plain = target.without_parameters();
         assert_eq!(Target::parse(without.as_bytes()), Ok(plain), "{raw}");
+        let cut = target.before_parameters();
+        assert_eq!(Target::parse(before.as_bytes()), Ok(cut), "{raw}");
     }
     assert!(!Target::parse(b"/a?b;c").unwrap().has_parameters());
 }

@@ -96,3 +96,38 @@ fn the_posture_says_what_is_in_force() {
     let only = ("only reported".to_owned(), true);
     assert_eq!(effect(&answer, "rule bare_lf"), only);
 }
+
+#[test]
+fn a_reload_into_something_weaker_is_said() {
+    let recorder = Recorder::start();
+    let sidegate = Sidegate::start(recorder.address, "");
+    let text = config(recorder.address, "");
+    sidegate.edit(&(text + "\nhardening: { mode: report_only }\n"));
+    let line = sidegate.logged("only reported");
+    assert!(line.contains("WARN"), "{line}");
+}
+
+#[test]
+fn an_explanation_is_what_the_bytes_would_meet() {
+    let recorder = Recorder::start();
+    let sidegate = Sidegate::start(recorder.address, "");
+    for (path, headers, reason) in [
+        ("/a", serde_json::json!({}), "public"),
+        ("/a", serde_json::json!({ "X_A": "b" }), "header_names"),
+        ("/a", serde_json::json!({ "X-A": "caf\u{e9}" }), "obs_text"),
+        ("/a#b", serde_json::json!({}), "fragment"),
+        ("/public/a;b", serde_json::json!({}), "matrix_parameters"),
+        ("/a b", serde_json::json!({}), "malformed_head"),
+    ] {
+        let body =
+            serde_json::json!({ "method": "GET", "path": path, "headers": headers }).to_string();
+        let length = body.len().to_string();
+        let head = [
+            ("Content-Length", length.as_str()),
+            ("Content-Type", "application/json"),
+        ];
+        let raw = request("POST", "/explain", &head).replace("app.test", "127.0.0.1") + &body;
+        let answer = ask(sidegate.admin, raw).json();
+        assert_eq!(answer["reason"], reason, "{path} {headers}: {answer:#}");
+    }
+}

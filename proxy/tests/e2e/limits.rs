@@ -37,7 +37,7 @@ fn counts(sidegate: &Sidegate, reason: &str, expected: u64) {
 
 #[test]
 fn a_head_arrives_whole_in_time_or_is_cut_off() {
-    let (recorder, sidegate) = with("\nlimits: { header_timeout: 300ms }");
+    let (recorder, sidegate) = with("\nlimits: { header_timeout: 300ms, keepalive_timeout: 1s }");
     // A line that never ends; a head whose lines arrive and whose end does not; silence.
     let mut slow = Wire::connect(sidegate.proxy);
     slow.send("GET /a HTTP/1.1\r\nHost: app.test\r\n");
@@ -228,41 +228,6 @@ fn a_matrix_parameter_never_leads_to_another_rule() {
 }
 
 #[test]
-fn a_client_that_fails_too_often_is_not_looked_at() {
-    let limits = "\nlimits: { max_failed_authentications: 5, failed_authentication_window: 1h }\ntrusted_proxies: [127.0.0.1]";
-    let (recorder, sidegate) = with(limits);
-    let as_client = |client: &str, token: &str| {
-        let bearer = format!("Bearer {token}");
-        let headers = [("X-Forwarded-For", client), ("Authorization", &bearer)];
-        ask(sidegate.proxy, request("GET", "/me", &headers))
-    };
-    let good = token(ALICE);
-    let bad = format!("{good}x");
-    assert_eq!(as_client("192.0.2.1", &good).status, 200);
-    for _ in 0..5 {
-        assert_eq!(as_client("192.0.2.1", &bad).status, 401);
-    }
-    let stopped = as_client("192.0.2.1", &good);
-    assert_eq!(
-        (stopped.status, stopped.header("retry-after")),
-        (429, Some("10"))
-    );
-    assert_eq!(as_client("192.0.2.2", &good).status, 200);
-    // Without a credential there is nothing to look at.
-    let anonymous = [("X-Forwarded-For", "192.0.2.1")];
-    assert_eq!(
-        ask(sidegate.proxy, request("GET", "/me", &anonymous)).status,
-        401
-    );
-    assert_eq!(
-        ask(sidegate.proxy, request("GET", "/a", &anonymous)).status,
-        200
-    );
-    counts(&sidegate, "throttled", 1);
-    assert_eq!(recorder.received().len(), 3);
-}
-
-#[test]
 fn a_connection_whose_framing_is_doubtful_is_closed() {
     let (recorder, sidegate) = with("");
     for headers in [
@@ -277,6 +242,59 @@ fn a_connection_whose_framing_is_doubtful_is_closed() {
         assert!(wire.is_closed(), "{headers:?}");
     }
     assert_eq!(recorder.received().len(), 0);
+}
+
+#[test]
+fn a_body_that_falls_silent_or_apart_is_the_clients_fault() {
+    let recorder = Recorder::start();
+    let limits = "\nlimits: { read_timeout: 1s, drain_timeout: 200ms }";
+    let text = config(recorder.address, limits).replace("read_timeout: 500ms", "read_timeout: 20s");
+    let sidegate = Sidegate::run(&text);
+    let post = |headers: &[(&str, &str)], body: &str| {
+        ask(sidegate.proxy, request("POST", "/public/x", headers) + body).status
+    };
+    assert_eq!(post(&[("Content-Length", "10")], "abc"), 408);
+    counts(&sidegate, "body_timed_out", 1);
+    let chunked = [("Transfer-Encoding", "chunked")];
+    assert_eq!(post(&chunked, "zz\r\nabc\r\n"), 400);
+    counts(&sidegate, "malformed_body", 1);
+    assert_eq!(post(&chunked, "3\r\nabc\r\n0\r\n\r\n"), 200);
+    // Whatever began to arrive never was a whole request.
+    let whole = recorder.received();
+    assert_eq!(whole.len(), 1, "{whole:?}");
+}
+
+#[test]
+fn whatever_is_refused_for_its_form_is_ours_to_answer() {
+    let (recorder, sidegate) = with("");
+    let with_header =
+        |header: &str| format!("POST /public/x HTTP/1.1\r\nHost: a\r\n{header}\r\n\r\n");
+    for raw in [
+        with_header("Content-Length: abc"),
+        with_header("Content-Length: 5, 6"),
+        with_header("Content-Length: 5\r\nContent-Length: 6"),
+        with_header("Transfer-Encoding: gzip"),
+        with_header("Transfer-Encoding: chunked, gzip"),
+        with_header("Host: b"),
+        "POST /public/x HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
+        "CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n".to_owned(),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+        "PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n\r\n".to_owned(),
+    ] {
+        let reply = ask(sidegate.proxy, &raw);
+        assert_eq!(reply.status, 400, "{raw:?}");
+        assert!(
+            reply.header("x-sidegate-decision-id").is_some(),
+            "{raw:?}: {reply:?}"
+        );
+    }
+    counts(&sidegate, "malformed_head", 10);
+    assert_eq!(recorder.received().len(), 0);
+    let line = sidegate.logged("CONNECT is not served");
+    assert!(
+        line.contains("127.0.0.1") && line.contains("malformed_head"),
+        "{line}"
+    );
 }
 
 #[test]

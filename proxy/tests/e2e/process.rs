@@ -53,10 +53,7 @@ impl Sidegate {
 
     /// With this configuration, and environment variables.
     pub(crate) fn run_env(config: &str, env: &[(&str, &str)]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("directory.yaml"), DIRECTORY).unwrap();
-        fs::write(folder.path().join("sidegate.yaml"), config).unwrap();
-        Self::run_with(folder, env)
+        Self::run_with(folder_with(config), env)
     }
 
     /// With the configuration `sidegate.yaml` of a folder.
@@ -64,9 +61,18 @@ impl Sidegate {
         Self::run_with(folder, &[])
     }
 
+    /// The same, by a program that runs the binary.
+    pub(crate) fn run_program(program: &Path, config: &str) -> Self {
+        Self::spawn(program, folder_with(config), &[])
+    }
+
     /// The same, with environment variables.
     pub(crate) fn run_with(folder: TempDir, env: &[(&str, &str)]) -> Self {
-        let mut child = Command::new(BINARY)
+        Self::spawn(Path::new(BINARY), folder, env)
+    }
+
+    fn spawn(program: &Path, folder: TempDir, env: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(program)
             .args(["run", "--config"])
             .arg(folder.path().join("sidegate.yaml"))
             .env("SIDEGATE_LOG", crate::secrets::level())
@@ -180,6 +186,13 @@ impl Drop for Sidegate {
     }
 }
 
+fn folder_with(config: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("directory.yaml"), DIRECTORY).unwrap();
+    fs::write(folder.path().join("sidegate.yaml"), config).unwrap();
+    folder
+}
+
 /// The configuration of these tests.
 pub(crate) fn config(upstream: SocketAddr, more: &str) -> String {
     let admin = if more.contains("\nadmin:") {
@@ -229,12 +242,21 @@ pub(crate) fn relaxed(config: &str, rules: &str) -> String {
 
 /// A token of the tests' issuer.
 pub(crate) fn token(subject: &str) -> String {
+    token_until(subject, 600)
+}
+
+/// One that was good an hour ago.
+pub(crate) fn expired_token(subject: &str) -> String {
+    token_until(subject, -3600)
+}
+
+fn token_until(subject: &str, seconds: i64) -> String {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
-        .unwrap()
-        .as_secs();
+        .unwrap();
+    let end = i64::try_from(now.as_secs()).unwrap() + seconds;
     let claims =
-        json!({ "iss": ISSUER, "aud": "api", "sub": subject, "iat": now, "exp": now + 600 });
+        json!({ "iss": ISSUER, "aud": "api", "sub": subject, "iat": end - 600, "exp": end });
     let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
     let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::HS256);
     let token = jsonwebtoken::encode(&header, &claims, &key).unwrap();

@@ -107,3 +107,46 @@ fn no_placeholder_is_left() {
         |word: &str| word.len() > 2 && word.starts_with('@') && word.ends_with('@');
     assert!(!readme.split_whitespace().any(is_placeholder));
 }
+
+/// Every Rust file below a folder, as one text.
+fn sources(folder: &Path) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text.push_str(&sources(&path));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            text.push_str(&std::fs::read_to_string(&path).unwrap());
+        }
+    }
+    text
+}
+
+#[test]
+fn what_security_promises_is_proved_by_tests_that_exist() {
+    let text = std::fs::read_to_string(root().join("SECURITY.md")).unwrap();
+    let sources = sources(&root().join("proxy"));
+    let codes: Vec<_> = sidegate::outcome::Code::all();
+    let quoted = text.split('`').skip(1).step_by(2);
+    let mut tests = 0;
+    for name in quoted {
+        if let Some((_, test)) = name.rsplit_once("::") {
+            assert!(sources.contains(&format!("fn {test}(")), "no test {name}");
+            tests += 1;
+        }
+        if let Some(script) = name.strip_prefix("scripts/") {
+            let script = script.split(' ').next().unwrap();
+            assert!(root().join("scripts").join(script).is_file(), "{name}");
+        }
+    }
+    assert!(tests > 30, "{tests}");
+    // The table of refusals: every reason is one.
+    let (_, table) = text.split_once("| reason | status |").unwrap();
+    let reasons = table
+        .lines()
+        .skip(2)
+        .filter_map(|line| line.split('|').nth(1));
+    for reason in reasons.flat_map(|cell| cell.split('`').skip(1).step_by(2)) {
+        assert!(codes.iter().any(|code| code.name() == reason), "{reason}");
+    }
+}

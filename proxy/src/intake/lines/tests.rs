@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::LinesError::{
-    Folded, HeaderLine, RequestLine, TargetTooLong, TooLarge, TooMany, TwoHosts, TwoLengths,
+    Connect, Folded, HeaderLine, Host, Length, RequestLine, TargetTooLong, TooLarge, TooMany,
 };
 use super::*;
 
@@ -62,14 +62,43 @@ fn heads_with_two_readings_are_refused() {
         ("GET /a HTTP/1.1\r\nX\u{e9}: b\r\n\r\n", HeaderLine),
         ("GET /a HTTP/1.1\r\nX-A: b\r\n c\r\n\r\n", Folded),
         ("GET /a HTTP/1.1\r\n\tX-A: b\r\n\r\n", Folded),
-        (
-            "PUT /a HTTP/1.1\r\nContent-length: 1\r\ntransfer-Encoding: chunked\r\n\r\n",
-            TwoLengths,
-        ),
-        ("GET /a HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", TwoHosts),
+        ("GET /a HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", Host),
+        ("GET /a HTTP/1.1\r\nHost: u@a\r\n\r\n", Host),
+        ("GET /a|b HTTP/1.1\r\nHost: a\r\n\r\n", RequestLine),
+        ("GET /a?<b> HTTP/1.1\r\nHost: a\r\n\r\n", RequestLine),
     ] {
         assert_eq!(check(head.as_bytes(), BOUNDS), Err(error), "{head:?}");
     }
+}
+
+#[test]
+fn a_body_has_one_length_whatever_the_parser_behind_would_make_of_it() {
+    let of = |version: &str, headers: &str| {
+        let head = format!("PUT /a HTTP/{version}\r\n{headers}\r\n");
+        check(head.as_bytes(), BOUNDS)
+    };
+    for good in [
+        "",
+        "Content-Length: 5\r\n",
+        "transfer-encoding:Chunked \r\n",
+    ] {
+        assert_eq!(of("1.1", good), Ok(Rules::NONE), "{good}");
+    }
+    for doubtful in [
+        "Content-length: 1\r\ntransfer-Encoding: chunked\r\n",
+        "Content-Length: 1\r\nContent-Length: 1\r\n",
+        "Content-Length: 5, 5\r\n",
+        "Content-Length: +5\r\n",
+        "Content-Length:\r\n",
+        "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: identity\r\n",
+    ] {
+        assert_eq!(of("1.1", doubtful), Err(Length), "{doubtful}");
+    }
+    assert_eq!(of("1.0", "Transfer-Encoding: chunked\r\n"), Err(Length));
+    let tunnel = b"CONNECT a:1 HTTP/1.1\r\n\r\n";
+    assert_eq!(check(tunnel, BOUNDS), Err(Connect));
 }
 
 #[test]

@@ -174,7 +174,12 @@ async fn ten_thousand_who_want_the_same_cold_rows_are_one_query() {
     let (memory, store) = (answered.memory, answered.store);
     println!("{CROWD} in {took:?}: {started} query, {joined} joined it, {memory} from memory");
     assert_eq!(started, 1);
-    assert_eq!((joined + 1, memory + store), (store, CROWD));
+    // Whoever came between the answer's landing and its being known has it too, and joined nothing.
+    assert!(
+        joined < store,
+        "{joined} joined, {store} had the store's answer"
+    );
+    assert_eq!(memory + store, CROWD);
     assert_eq!(scene.reads_of_generations().await, 1, "says the server");
 }
 

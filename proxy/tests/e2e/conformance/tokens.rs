@@ -43,7 +43,9 @@ pub(super) fn issuer(keys: &[Value]) -> Result<Authenticator, String> {
     if keys.iter().all(hs256) {
         for (number, key) in keys.iter().enumerate() {
             let bytes = octets(key["k"].as_str().unwrap());
-            let mut source = json!({ "secret": secret(&number.to_string(), &bytes) });
+            // The corpus has secrets that nobody should have.
+            let secret = secret(&number.to_string(), &bytes);
+            let mut source = json!({ "secret": secret, "insecure_short_secret": true });
             if let Some(kid) = key.get("kid") {
                 source["kid"] = kid.clone();
             }
