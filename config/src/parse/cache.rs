@@ -16,6 +16,8 @@ pub(crate) fn cache(raw: &raw::Cache, report: &mut Report) -> Option<CacheSettin
     let at = YamlPath::default().key("cache");
     let size = raw.l1_size_mb.map_or(200, |size| size.0);
     let size = report.integer(&at.key("l1_size_mb"), size, 0, 65_536);
+    let tokens = raw.tokens_mb.map_or(16, |size| size.0);
+    let tokens = report.integer(&at.key("tokens_mb"), tokens, 0, 4096);
     let written = raw.negative_ttl.as_ref();
     let negative_ttl = report.duration(&at.key("negative_ttl"), written, &NEGATIVE);
 
@@ -36,6 +38,7 @@ pub(crate) fn cache(raw: &raw::Cache, report: &mut Report) -> Option<CacheSettin
     let project_visibility = class("project_visibility", written, &PROJECT_VISIBILITY);
     Some(CacheSettings {
         l1_bytes: u64::try_from(size?).ok()? << 20,
+        token_bytes: u64::try_from(tokens?).ok()? << 20,
         user_auth: user_auth?,
         direct_ownership: direct_ownership?,
         team_access: team_access?,

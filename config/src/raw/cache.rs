@@ -17,6 +17,9 @@ only_mapping!(Cache, Classes, Class, Coherence);
 pub(crate) struct Cache {
     /// Memory for rows in this process, 1 to 65536 MiB; 0 keeps none. Default: 200.
     pub(crate) l1_size_mb: Option<Lenient<usize>>,
+    /// Memory for tokens that were verified, 1 to 4096 MiB; 0 keeps none, and each request costs a
+    /// signature. A token is kept for the `ttl` of `user_auth`, and never past its end. Default: 16.
+    pub(crate) tokens_mb: Option<Lenient<usize>>,
     /// The longest that an answer is kept in Redis for a class that does not say it, 1s to 24h. An
     /// answer is kept for the shortest of its rows' times. Default: 900s.
     pub(crate) l2_ttl_default: Option<DurationText>,

@@ -10,7 +10,9 @@ use std::time::Duration;
 pub struct CacheSettings {
     /// Memory for rows in this process, in bytes: whole MiB, at most 64 GiB. 0: none are kept.
     pub l1_bytes: u64,
-    /// Subjects.
+    /// Memory for tokens that were verified, in bytes: whole MiB, at most 4 GiB. 0: none are kept.
+    pub token_bytes: u64,
+    /// Subjects, and tokens that were verified.
     pub user_auth: ClassSettings,
     /// Resources.
     pub direct_ownership: ClassSettings,

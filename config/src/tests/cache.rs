@@ -23,6 +23,7 @@ fn the_reference_shows_the_defaults() {
         share,
     };
     let cache = CacheSettings {
+        token_bytes: 16 << 20,
         l1_bytes: 200 * 1024 * 1024,
         user_auth: class(300, 900, 25),
         direct_ownership: class(600, 1800, 40),

@@ -259,6 +259,8 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
             .and_then(|kept| cache::gather(kept).ok())
             .unwrap_or_default(),
     );
+    let authenticator = &current.pipeline.authenticator;
+    further.extend(authenticator.gather().unwrap_or_default());
     (content_type, shared.metrics.text(further)).into_response()
 }
 

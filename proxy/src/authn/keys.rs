@@ -127,6 +127,14 @@ impl KeySet {
         &self.remotes
     }
 
+    /// A number that is another one whenever these keys have become others; `None` while some of them
+    /// cannot be used.
+    pub(super) fn version(&self) -> Option<u64> {
+        // Each only ever rises, so the same sum is the same of each.
+        let versions = self.remotes.iter().map(|remote| remote.version());
+        versions.sum()
+    }
+
     /// Checks the signature of a token. Where its key may be one that was not fetched yet, waits
     /// for a fetch.
     pub(super) async fn verify(&self, token: &Unverified<'_>) -> Result<(), TokenError> {

@@ -4,7 +4,9 @@
 //! subject were all verified, with an algorithm that the configuration names for that issuer and
 //! for that key. One request has at most one credential: two are refused, not ranked.
 //!
-//! Does not: look anything up in the application's tables, or cache (a verified token is cheap).
+//! A token that was verified is known again for a while ([`verified`]), without a signature.
+//!
+//! Does not: look anything up in the application's tables.
 
 mod claims;
 mod credential;
@@ -13,6 +15,7 @@ mod jws;
 mod keys;
 mod public_key;
 mod remote;
+mod verified;
 
 pub use claims::TokenError;
 pub use credential::{Carrier, CredentialError};
@@ -25,12 +28,14 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderName, Method};
+use prometheus::proto::MetricFamily;
 use sidegate_config::{ClaimSettings, IssuerSettings, Settings};
 use sidegate_policy::{Id, IdType, UnixMicros};
 
 use crate::head::Head;
 use credential::Carriers;
 use keys::KeySet;
+use verified::{Name, VerifiedTokens};
 
 /// A verified subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +92,7 @@ pub struct Authenticator {
     carriers: Carriers,
     max_token_bytes: usize,
     subject_id: IdType,
+    verified: VerifiedTokens,
 }
 
 #[derive(Debug)]
@@ -119,6 +125,7 @@ impl Authenticator {
             issuers,
             max_token_bytes: settings.limits.max_token_bytes,
             subject_id,
+            verified: VerifiedTokens::new(settings.cache.token_bytes, settings.cache.user_auth.ttl),
         })
     }
 
@@ -130,10 +137,14 @@ impl Authenticator {
         &self,
         head: &Head<'_>,
         now: UnixMicros,
-    ) -> Result<Principal, AuthnError> {
+    ) -> Result<Arc<Principal>, AuthnError> {
         let credential = self.carriers.extract(head)?;
         if credential.token.len() > self.max_token_bytes {
             return Err(TokenError::TooLong.into());
+        }
+        let name = Name::of(credential.token);
+        if let Some(principal) = self.find(&name, &credential.carrier, now) {
+            return Ok(principal);
         }
         let token = jws::parse(credential.token)?;
         let issuer = self
@@ -141,6 +152,8 @@ impl Authenticator {
             .get(token.issuer())
             .filter(|issuer| issuer.carriers.contains(&credential.carrier))
             .ok_or(TokenError::UnknownIssuer)?;
+        // Before the signature: keys that change meanwhile must not vouch for it later.
+        let keys = issuer.keys.version();
         let signature = issuer.keys.verify(&token).await;
         let verified = match signature {
             // What would be refused with any key is refused without one.
@@ -149,14 +162,40 @@ impl Authenticator {
         };
         signature?;
         let subject = Id::parse(self.subject_id, &verified.subject).ok_or(TokenError::Subject)?;
-        Ok(Principal {
+        let principal = Arc::new(Principal {
             subject,
             kind: SubjectType::User,
             issuer: Some(Arc::clone(&issuer.name)),
             roles: verified.roles,
             expires_at: Some(verified.expires_at),
             carrier: Some((credential.carrier, issuer.forward)),
-        })
+        });
+        if let Some(keys) = keys {
+            self.verified.keep(name, &principal, keys, now);
+        }
+        Ok(principal)
+    }
+
+    /// The principal of a request whose token was verified before and would be again; without a signature.
+    #[must_use]
+    pub fn known(&self, head: &Head<'_>, now: UnixMicros) -> Option<Arc<Principal>> {
+        let credential = self.carriers.extract(head).ok()?;
+        let fits = credential.token.len() <= self.max_token_bytes;
+        let name = fits.then(|| Name::of(credential.token))?;
+        self.find(&name, &credential.carrier, now)
+    }
+
+    fn find(&self, name: &Name, carrier: &Carrier, now: UnixMicros) -> Option<Arc<Principal>> {
+        let version = |issuer: &str| self.issuers.get(issuer)?.keys.version();
+        self.verified.find(name, carrier, now, version)
+    }
+
+    /// How many tokens were verified and known again, as metrics.
+    ///
+    /// # Errors
+    /// When two have one name, which a test rules out.
+    pub fn gather(&self) -> Result<Vec<MetricFamily>, prometheus::Error> {
+        self.verified.gather()
     }
 
     /// Whether a request carries one credential, good or bad.

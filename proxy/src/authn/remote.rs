@@ -12,6 +12,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -40,6 +41,8 @@ pub struct RemoteKeys {
     settings: RemoteKeySettings,
     algorithms: BTreeSet<Algorithm>,
     good: ArcSwapOption<Good>,
+    /// Rises after `good` has got other keys.
+    version: AtomicU64,
     problem: Mutex<Option<String>>,
     wanted: Notify,
     /// When the last finished fetch began.
@@ -92,6 +95,7 @@ impl RemoteKeys {
             settings: settings.clone(),
             algorithms: algorithms.clone(),
             good: ArcSwapOption::empty(),
+            version: AtomicU64::new(0),
             problem: Mutex::new(None),
             wanted: Notify::new(),
             finished: watch::Sender::new(None),
@@ -116,6 +120,12 @@ impl RemoteKeys {
             .as_ref()
             .filter(|good| good.at.elapsed() <= self.settings.max_age)?;
         Some(look(&good.keys))
+    }
+
+    /// A number that rises whenever the keys become others; `None` while there are none that may be used.
+    pub(super) fn version(&self) -> Option<u64> {
+        self.is_usable()
+            .then(|| self.version.load(Ordering::Acquire))
     }
 
     /// Whether there are keys that may be used.
@@ -216,10 +226,10 @@ impl RemoteKeys {
         match read {
             Ok(keys) => {
                 let usable = keys.len();
-                self.good.store(Some(Arc::new(Good {
+                self.replace(Some(Good {
                     keys,
                     at: Instant::now(),
-                })));
+                }));
                 Ok(usable)
             }
             Err(message) => {
@@ -241,8 +251,20 @@ impl RemoteKeys {
                 .is_some_and(|key| members.contains(key))
         };
         let keys: Vec<Key> = good.keys.iter().filter(is_member).cloned().collect();
-        let left = (!keys.is_empty()).then(|| Arc::new(Good { keys, at: good.at }));
-        self.good.store(left);
+        self.replace((!keys.is_empty()).then_some(Good { keys, at: good.at }));
+    }
+
+    /// A set that was fetched again and is the same is the same version.
+    fn replace(&self, good: Option<Good>) {
+        let before = self.good.swap(good.map(Arc::new));
+        let after = self.good.load();
+        let written = |good: &Option<Arc<Good>>| {
+            let keys = good.iter().flat_map(|good| &good.keys);
+            keys.map(|key| key.written.clone()).collect::<Vec<_>>()
+        };
+        if written(&before) != written(&after) {
+            self.version.fetch_add(1, Ordering::Release);
+        }
     }
 
     async fn text(&self, client: &Client) -> Result<Vec<u8>, FetchError> {

@@ -36,6 +36,7 @@ fn settings() -> CacheSettings {
         share: 1,
     };
     CacheSettings {
+        token_bytes: 0,
         l1_bytes: 1 << 22,
         user_auth: class(100),
         direct_ownership: class(200),

@@ -46,5 +46,6 @@ mod stores;
 mod storms;
 mod streaming;
 mod throttle;
+mod tokens;
 mod view;
 mod wire;

@@ -250,7 +250,8 @@ pub(crate) fn expired_token(subject: &str) -> String {
     token_until(subject, -3600)
 }
 
-fn token_until(subject: &str, seconds: i64) -> String {
+/// One that ends so many seconds from now.
+pub(crate) fn token_until(subject: &str, seconds: i64) -> String {
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .unwrap();
