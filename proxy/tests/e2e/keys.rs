@@ -186,6 +186,23 @@ fn what_is_no_key_set_changes_nothing_and_a_set_withdraws_what_it_lacks() {
 }
 
 #[test]
+fn a_token_that_is_known_ends_with_its_key() {
+    let provider = Provider::start();
+    provider.keys(&[&OLD]);
+    let (_recorder, sidegate) = start(&jwks(&provider));
+    usable(&sidegate);
+    let known = OLD.token();
+    assert_eq!(me(&sidegate, &known).status, 200);
+    assert_eq!(me(&sidegate, &known).status, 200);
+    provider.keys(&[&NEW]);
+    // A token of the new key makes the set be fetched.
+    eventually("the new key", || {
+        (me(&sidegate, &NEW.token()).status == 200).then_some(())
+    });
+    assert_eq!(me(&sidegate, &known).status, 401);
+}
+
+#[test]
 fn keys_that_are_too_old_are_not_used() {
     let provider = Provider::start();
     provider.keys(&[&OLD]);
