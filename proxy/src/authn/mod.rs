@@ -4,7 +4,7 @@
 //! subject were all verified, with an algorithm that the configuration names for that issuer and
 //! for that key. One request has at most one credential: two are refused, not ranked.
 //!
-//! A token that was verified is known again for a while ([`verified`]), without a signature.
+//! A token that was verified is known again for a while, without a signature.
 //!
 //! Does not: look anything up in the application's tables.
 
