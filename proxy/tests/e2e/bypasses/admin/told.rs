@@ -111,10 +111,11 @@ fn a2_tokens_and_markup_in_what_is_told() {
         let raw = format!("{head}Authorization: Bearer {TOKEN}\r\nConnection: close\r\n\r\n");
         String::from_utf8(ask(sidegate.admin, raw).body).unwrap()
     };
+    // A request's line is written after its answer: the last one's is waited for.
+    let mut log = sidegate.logged_until("no_route");
     sidegate.signal("HUP");
-    let log = sidegate
-        .logged_until("the configuration was read")
-        .join("\n");
+    log.extend(sidegate.logged_until("the configuration was read"));
+    let log = log.join("\n");
     assert!(
         log.contains("no_route") && log.contains("no_role"),
         "it says how requests end"
