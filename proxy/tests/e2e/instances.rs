@@ -50,15 +50,20 @@ fn instances_take_turns_and_a_dead_one_costs_nobody_a_request() {
         .local_addr()
         .unwrap();
     let urls = format!("urls: [\"http://{one}\", \"http://{closed}\", \"http://{two}\"]");
-    let check = "health_check: { interval: 100ms, timeout: 100ms, unhealthy_after: 1 }";
+    let check = "health_check: { interval: 100ms, timeout: 5s, unhealthy_after: 1 }";
     let sidegate = Sidegate::run(&with_upstream(&format!("{urls}, {check}")));
     let mut seen = std::collections::BTreeSet::new();
-    for _ in 0..30 {
+    let mut asks = || {
         let reply = ask(sidegate.proxy, request("GET", "/a", &[]));
         assert_eq!(reply.status, 200, "a dead instance is passed over");
         seen.insert(String::from_utf8(reply.body).unwrap());
+        seen.len()
+    };
+    for _ in 0..30 {
+        asks();
     }
-    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["one", "two"]);
+    // A slow machine may take a well one for ill for a moment.
+    eventually("both have had their turn", || (asks() == 2).then_some(()));
     let ill = format!("{closed} is ill");
     eventually("the dead one is named", || {
         sidegate.admin("/readyz")["notes"]
