@@ -203,11 +203,9 @@ impl Pipeline {
     /// without a body and without a credential, which no preflight has (Fetch standard).
     fn preflight<'r>(&self, head: &Head<'r>, target: &Target) -> Option<Preflight<'r>> {
         let preflight = self.cors.preflight(head)?;
-        let named = self.routes.names(head.method(), target)
-            || (target.has_parameters()
-                && self
-                    .routes
-                    .names(head.method(), &target.without_parameters()));
+        let names = |read: &Target| self.routes.names(head.method(), read);
+        let named =
+            names(target) || (target.has_parameters() && target.readings().iter().any(names));
         let headers = head.headers();
         let credential = self
             .authenticator
@@ -229,7 +227,7 @@ impl Pipeline {
             broken.insert(Rule::MatrixParameters);
             // An application that cuts them off, one by one or all from the first on, must come to the
             // same rule and the same resource.
-            for read in [target.without_parameters(), target.before_parameters()] {
+            for read in target.readings() {
                 let other = self.routes.find(method, &read)?;
                 let same = |found: &Found| found.is(other.as_ref());
                 if !found.as_ref().is_some_and(same) {

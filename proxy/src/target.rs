@@ -106,6 +106,12 @@ impl Target {
         self.has_parameters
     }
 
+    /// What applications that cut matrix parameters off read instead: one by one, or all from the first on.
+    #[must_use]
+    pub fn readings(&self) -> [Self; 2] {
+        [self.without_parameters(), self.before_parameters()]
+    }
+
     /// The target as an application reads it that cuts off whatever follows the first `;`.
     #[must_use]
     pub fn before_parameters(&self) -> Self {

@@ -35,6 +35,8 @@ fn a_preflight_is_none_where_any_reading_of_its_path_has_a_rule() {
   - { methods: [OPTIONS], path: /casex, access: authenticated }
   - { methods: [GET], path: /slash, access: public }
   - { methods: [OPTIONS], path: /slash/, access: authenticated }
+  - { methods: [GET], path: "/cut/{*rest}", access: public }
+  - { methods: [OPTIONS], path: /cut/one, access: authenticated }
   - { methods: [GET], path: "/x/{n}", access: public }
   - { methods: [OPTIONS], path: "/x/{n:bigint}", access: authenticated }
 hardening: { mode: report_only }
@@ -47,7 +49,15 @@ hardening: { mode: report_only }
         ];
         ask(sidegate.proxy, request("OPTIONS", path, &headers)).status
     };
-    for path in ["/CaseX", "/casex", "/slash", "/slash/", "/x/5", "/x/5;b"] {
+    for path in [
+        "/CaseX",
+        "/casex",
+        "/slash",
+        "/slash/",
+        "/x/5",
+        "/x/5;b",
+        "/cut/ONE;b/two",
+    ] {
         let status = preflight(path);
         assert!((400..500).contains(&status), "{path}: {status}");
         assert_eq!(recorder.received().len(), 0, "{path}");

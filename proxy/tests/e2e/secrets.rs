@@ -77,18 +77,21 @@ fn password(url: &str) -> Option<&str> {
     user.split_once(':').map(|(_, password)| password)
 }
 
-/// Short texts are in too many places to say anything.
+/// Notes a secret, a key by its lines. What is too short to say anything is counted as skipped.
 fn note(secret: &str) {
-    if let Some(folder) = folder()
-        && secret.len() >= 8
-        && !secret.contains('\n')
-    {
+    let Some(folder) = folder() else { return };
+    for line in secret.lines().filter(|line| !line.starts_with("-----")) {
+        let name = if line.len() >= 8 {
+            "secrets"
+        } else {
+            "skipped"
+        };
         let file = OpenOptions::new()
             .create(true)
             .append(true)
-            .open(folder.join("secrets"));
+            .open(folder.join(name));
         // In one piece: tests of other processes write to it, too.
-        let line = format!("{secret}\n");
+        let line = format!("{line}\n");
         file.unwrap().write_all(line.as_bytes()).unwrap();
     }
 }
