@@ -11,7 +11,7 @@ begin
     perform sidegate.drop_view();
     select pg_catalog.string_agg(c.oid::pg_catalog.regclass::text, ', ') into old from pg_catalog.pg_class c
     where c.relnamespace = 'sidegate'::pg_catalog.regnamespace and c.relkind = 'v'
-      and c.relname not in ('history', 'triggers', 'surplus');
+      and c.relname not in ('history', 'triggers', 'surplus', 'revocation_records', 'key_records');
     -- Without CASCADE: a view of the application over them is not ours to drop.
     if old is not null then
         execute 'drop view ' || old;

@@ -13,7 +13,7 @@ declare
 begin
     for contract in select c.oid::pg_catalog.regclass from pg_catalog.pg_class c
                     where c.relnamespace = 'sidegate'::pg_catalog.regnamespace and c.relkind = 'v'
-                      and c.relname not in ('history', 'triggers', 'surplus') loop
+                      and c.relname not in ('history', 'triggers', 'surplus', 'revocation_records', 'key_records') loop
         execute pg_catalog.format('revoke all on %s from public', contract);
         execute pg_catalog.format('grant select on %s to sidegate_reader', contract);
         -- A superuser's view would read with a superuser's rights: the tables' owner is enough.

@@ -22,6 +22,7 @@ use std::path::Path;
 
 pub use env::{Env, ProcessEnv};
 pub use error::{ConfigError, Problem};
+pub use parse::is_scope;
 pub use schema::schema;
 pub use secret::Secret;
 pub use settings::{
@@ -30,8 +31,8 @@ pub use settings::{
     CredentialSource, DatabaseSettings, Endpoint, HealthCheckSettings, IdSource, IdType,
     IdentitySettings, IssuerSettings, KeySource, KindSettings, LimitSettings, PolicySettings,
     Pooler, PostgresSettings, Preflight, RedisSettings, Refresh, RemoteKeyKind, RemoteKeySettings,
-    RouteSettings, Rule, Rules, ServerSettings, Settings, StoreSettings, Strictness, Tls,
-    UnknownSubject, UpstreamSettings, ViewSettings,
+    RouteSettings, Rule, Rules, ServerSettings, ServiceKeySettings, Settings, StoreSettings,
+    Strictness, Tls, UnknownSubject, UpstreamSettings, ViewSettings,
 };
 
 use locate::{Finding, Locator};

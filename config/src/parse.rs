@@ -21,6 +21,7 @@ mod remote;
 mod report;
 mod route;
 mod server;
+mod service_keys;
 mod source;
 mod store;
 mod upstream;
@@ -35,6 +36,7 @@ use crate::locate::{Finding, YamlPath};
 use crate::raw::Raw;
 use crate::settings::{CredentialSource, Settings, StoreSettings};
 use report::Report;
+pub use value::is_scope;
 
 /// Checks everything that was written. `redacted` may be shown; `file` is the configuration's own
 /// path.
@@ -66,7 +68,11 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     let limits = hardening::limits(&raw.limits, !raw.trusted_proxies.is_empty(), report);
     let strictness = hardening::strictness(&raw.hardening);
     let issuers = issuer::issuers(raw.issuers, accepted.no_issuers, report);
+    let service_keys = service_keys::service_keys(raw.service_keys, report);
     let store = store::store(raw.store, raw.database, report);
+    if let (Some(Some(keys)), Some(issuers), Some(store)) = (&service_keys, &issuers, &store) {
+        service_keys::fit(keys, issuers, store, report);
+    }
     let redis = redis::redis(raw.redis, report);
     let cache = cache::cache(&raw.cache, report);
     let coherence = cache::coherence(&raw.coherence, report);
@@ -94,6 +100,7 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
         limits: limits?,
         strictness,
         issuers: issuers?,
+        service_keys: service_keys?,
         store: store?,
         redis: redis?,
         cache: cache?,
@@ -175,5 +182,6 @@ fn notes(settings: &Settings, report: &mut Report) {
         );
     }
     route::ungranted(settings, report);
+    route::scoped(settings, report);
     route::never_stale(settings, report);
 }

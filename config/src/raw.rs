@@ -15,6 +15,7 @@ mod redis;
 mod route;
 mod scalar;
 mod section;
+mod service_keys;
 mod upstream;
 
 use schemars::JsonSchema;
@@ -33,6 +34,7 @@ pub(crate) use section::{
     Admin, Assertion, AssertionAlgorithmName, BindName, Cors, FileStore, Identity, PostgresStore,
     PreflightName, Server, Store,
 };
+pub(crate) use service_keys::ServiceKeys;
 pub(crate) use upstream::{HealthCheck, Upstream};
 
 use crate::error::Problem;
@@ -86,6 +88,8 @@ pub(crate) struct Raw {
     /// Who may issue tokens. At least one, unless `insecure_no_issuers`.
     #[serde(default)]
     pub(crate) issuers: Vec<Issuer>,
+    /// Keys of programs. Default: none is accepted.
+    pub(crate) service_keys: Option<ServiceKeys>,
     /// Where the facts behind decisions come from. Required.
     pub(crate) store: Store,
     /// The application's database. Required with `store.postgres`.

@@ -64,6 +64,7 @@ const SECRETS: &[&[&str]] = &[
     &["admin", "token"],
     &["issuers", EACH, "keys", EACH, "secret"],
     &["identity", "assertion", "key"],
+    &["service_keys", "pepper"],
     &["database", "url"],
     &["database", "feed_url"],
     &["database", "migrate_url"],

@@ -11,6 +11,7 @@ mod hardening;
 mod issuer;
 mod redis;
 mod route;
+mod service_keys;
 mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,7 @@ pub use issuer::{
 };
 pub use redis::{BreakerSettings, RedisSettings};
 pub use route::{AccessSettings, IdSource, RouteSettings, UnknownSubject};
+pub use service_keys::ServiceKeySettings;
 pub use upstream::{Endpoint, HealthCheckSettings, UpstreamSettings};
 
 use crate::secret::Secret;
@@ -53,6 +55,8 @@ pub struct Settings {
     pub strictness: Strictness,
     /// Who may issue tokens. Empty only with `insecure_no_issuers`.
     pub issuers: Vec<IssuerSettings>,
+    /// Keys of programs; `None`: none is accepted.
+    pub service_keys: Option<ServiceKeySettings>,
     /// Where the facts behind decisions come from.
     pub store: StoreSettings,
     /// The cache that several instances share; `None`: there is none.

@@ -127,6 +127,12 @@ impl Permit {
         self.is_stale
     }
 
+    /// The same, resting also on a credential that may be.
+    pub(crate) const fn on_credential(mut self, is_stale: bool) -> Self {
+        self.is_stale |= is_stale;
+        self
+    }
+
     /// The subject, where there is one.
     #[must_use]
     pub const fn subject(&self) -> Option<&Subject> {
@@ -148,6 +154,11 @@ impl Authorizer {
     #[must_use]
     pub const fn policy(&self) -> &Arc<Policy> {
         &self.policy
+    }
+
+    /// Where facts come from.
+    pub(crate) const fn facts(&self) -> &Arc<facts::Facts> {
+        &self.facts
     }
 
     /// A permit for a route that asks for nothing.
@@ -190,10 +201,11 @@ impl Authorizer {
             subject: &principal.subject,
             resource: named.map(|(kind, id)| (self.policy.kind_name(kind), id)),
         };
-        let mut sourced = self
-            .facts
-            .ask(&question, arrived, route.stale_if_error)
-            .await?;
+        let asked = self.facts.ask(&question, arrived, route.stale_if_error);
+        let mut sourced = match asked.await {
+            Ok(sourced) => sourced,
+            Err(error) => return self.without_row(principal, error, (route, target), see),
+        };
         let judge = |answer: &Answer| {
             // Now, and not when the request came: the keys or the store may have kept it waiting.
             self.judge(
@@ -224,6 +236,38 @@ impl Authorizer {
             route,
             target,
             is_stale: sourced.is_stale,
+        })
+    }
+
+    /// A permit by what the token alone says (DESIGN §7), on a route that asks for no more than a subject and
+    /// accepts that nobody can look it up.
+    fn without_row(
+        &self,
+        principal: &Arc<Principal>,
+        error: StoreError,
+        (route, target): (Arc<Route>, Target),
+        mut see: impl FnMut(Evidence<'_>),
+    ) -> Result<Permit, AuthzError> {
+        let asks_no_more = matches!(route.access, Access::Authenticated { .. });
+        let at_most = route.stale_if_error;
+        if !asks_no_more
+            || !error.is_outage()
+            || !self.facts.may_be_active(&principal.subject, at_most)
+        {
+            return Err(error.into());
+        }
+        let answer = Answer::default();
+        see(Evidence {
+            answer: &answer,
+            checks: None,
+        });
+        let roles = own_roles(principal, &answer);
+        let principal = Arc::clone(principal);
+        Ok(Permit {
+            grant: Grant::Authenticated(Subject { principal, roles }),
+            route,
+            target,
+            is_stale: true,
         })
     }
 

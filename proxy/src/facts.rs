@@ -9,6 +9,7 @@
 //! Does not: decide.
 
 mod asked;
+mod credentials;
 mod kept;
 mod view;
 
@@ -18,11 +19,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::cache::{FlightKey, Landed, Terms};
-use crate::coherence::{BOUND, BootTime};
+use crate::coherence::{BOUND, BootTime, Tag};
 use crate::store::{Answer, Question, Store, StoreError};
 use asked::Asked;
 use kept::{Looked, Tier};
+use sidegate_policy::Id;
 
+pub use credentials::{Known, Patience};
 pub use kept::{Answered, Kept};
 
 /// A query that began longer ago is not joined: its answer could be too old when it comes.
@@ -144,6 +147,23 @@ impl Facts {
             }),
             None => self.query(kept, question, arrived, Some(arrived)).await,
         }
+    }
+
+    /// Whether a subject whose row nobody can read may be taken for an active one (DESIGN §7): it was not inactive
+    /// when it was read last, no change of it was told that was not read, and the feed was heard of at most so
+    /// long ago.
+    #[must_use]
+    pub fn may_be_active(&self, subject: &Id, at_most: Duration) -> bool {
+        let Some(kept) = self.kept.as_ref().filter(|_| !at_most.is_zero()) else {
+            return false;
+        };
+        let coherence = kept.coherence();
+        let Some(reading) = coherence.read() else {
+            return false;
+        };
+        let active = kept.l1().was_active(subject, &reading);
+        let unheard = || !coherence.has_told_of(Tag::User(subject.as_str()));
+        active.unwrap_or_else(unheard) && reading.age(BootTime::now()) <= at_most
     }
 
     async fn plain(&self, question: &Question<'_>) -> Result<Sourced, StoreError> {

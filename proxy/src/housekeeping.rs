@@ -19,6 +19,7 @@ use tokio::time::sleep;
 use crate::authn::{FetchError, RemoteKeys, key_client};
 use crate::clock::Clock;
 use crate::coherence::{FeedSettings, FeedThread};
+use crate::credential;
 use crate::directory_watch::DirectoryWatch;
 use crate::doctor::{Board, Expectations};
 use crate::generation::{Current, Generation, policy_digest};
@@ -96,7 +97,12 @@ impl Housekeeping {
                         None => std::future::pending().await,
                     }
                 };
-                tokio::join!(database, shared, tend_view(&generation));
+                tokio::join!(
+                    database,
+                    shared,
+                    tend_view(&generation),
+                    tend_credentials(&generation)
+                );
             };
             // Another generation with the same facts disturbs nothing.
             let replaced = async {
@@ -200,6 +206,13 @@ async fn tend_view(generation: &Generation) {
         let most = generation.settings.cache.warming_pairs;
         let warm = || kept.warm(store, most);
         view.tend(store, kept.coherence(), warm).await;
+    }
+}
+
+/// Writes back what is known of credentials.
+async fn tend_credentials(generation: &Generation) {
+    if let (Some(kept), Some(store)) = (generation.facts.kept(), generation.store.postgres()) {
+        credential::upkeep::run(store.database(), kept.coherence()).await;
     }
 }
 

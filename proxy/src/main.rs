@@ -2,6 +2,7 @@
 //! or failed, 2 wrong usage.
 
 mod check;
+mod credentials;
 mod operate;
 mod routes;
 
@@ -16,6 +17,7 @@ use sidegate::{authn, demo, explain, migrate};
 use sidegate_config::{Env, ProcessEnv};
 use tracing_subscriber::EnvFilter;
 
+use credentials::{KeyCommand, RevokeCommand, manage_keys, take_away};
 use operate::{ViewCommand, examine_database, invalidate_facts, look_at_view, migrate_database};
 
 #[global_allocator]
@@ -109,6 +111,31 @@ enum Command {
         /// What has changed, such as `user:U`, `member:TEAM:USER`, `resource:KIND:ID`; `*` is all.
         #[arg(required = true, value_name = "TAG")]
         tags: Vec<String>,
+    },
+    /// Take credentials away: no instance accepts them within a second.
+    Revoke {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Answer with JSON.
+        #[arg(long)]
+        json: bool,
+        /// Why, for whoever looks at it later.
+        #[arg(long, default_value = "")]
+        note: String,
+        #[command(subcommand)]
+        command: RevokeCommand,
+    },
+    /// Service keys of programs (`service_keys`).
+    Key {
+        /// The configuration file.
+        #[arg(long)]
+        config: PathBuf,
+        /// Answer with JSON.
+        #[arg(long)]
+        json: bool,
+        #[command(subcommand)]
+        command: KeyCommand,
     },
     /// The materialized view of who has access to what (`database.view`).
     View {
@@ -209,6 +236,17 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Doctor { config, json } => return examine_database(&config, json),
         Command::Invalidate { config, json, tags } => invalidate_facts(&config, &tags, json)?,
+        Command::Revoke {
+            config,
+            json,
+            note,
+            command,
+        } => take_away(&config, json, &note, &command)?,
+        Command::Key {
+            config,
+            json,
+            command,
+        } => manage_keys(&config, json, &command)?,
         Command::View {
             config,
             json,

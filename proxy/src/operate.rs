@@ -151,7 +151,7 @@ pub(crate) fn look_at_view(config: &Path, json: bool, command: ViewCommand) -> R
     Ok(())
 }
 
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -46,6 +46,8 @@ pub enum Code {
     InvalidCredential,
     /// 403: a cookie or preflight from an origin that is not allowed.
     OriginNotAllowed,
+    /// 403: a service key that is for nothing that the route asks for.
+    InsufficientScope,
     /// 404: no such route.
     NoRoute,
     /// 503: the keys of the token's issuer cannot be had.
@@ -89,6 +91,7 @@ impl Code {
             Self::MissingCredential,
             Self::InvalidCredential,
             Self::OriginNotAllowed,
+            Self::InsufficientScope,
             Self::NoRoute,
             Self::KeysUnavailable,
             Self::StoreUnavailable,
@@ -128,6 +131,7 @@ impl Code {
             Self::MissingCredential => "missing_credential",
             Self::InvalidCredential => "invalid_credential",
             Self::OriginNotAllowed => "origin_not_allowed",
+            Self::InsufficientScope => "insufficient_scope",
             Self::NoRoute => "no_route",
             Self::KeysUnavailable => "keys_unavailable",
             Self::StoreUnavailable => "store_unavailable",
@@ -166,6 +170,7 @@ impl Code {
             | Self::MissingCredential
             | Self::InvalidCredential
             | Self::OriginNotAllowed
+            | Self::InsufficientScope
             | Self::NoRoute => "deny",
             Self::KeysUnavailable
             | Self::StoreUnavailable

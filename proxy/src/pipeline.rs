@@ -5,6 +5,8 @@
 //! takes no session: tests and fuzzers call it as the proxy does. [`Pipeline::explain`] walks the
 //! same line and keeps what it saw.
 
+mod credential;
+
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -15,7 +17,7 @@ use http::HeaderMap;
 use sidegate_config::{Rule, Rules, Strictness};
 use sidegate_policy::Id;
 
-use crate::authn::{Authenticator, AuthnError, Principal};
+use crate::authn::{Authenticator, Principal};
 use crate::authz::{Authorizer, Evidence, Resource};
 use crate::clearance::Clearance;
 use crate::client::TrustedProxies;
@@ -28,6 +30,7 @@ use crate::rejection::Rejection;
 use crate::route::{Access, Found, IdSource, Route, RouteTable};
 use crate::target::{Target, TargetError};
 use crate::throttle::Throttle;
+use credential::Identified;
 
 /// Everything that decides. Immutable.
 #[derive(Debug)]
@@ -179,7 +182,12 @@ impl Pipeline {
                 .ok_or(Rejection::Internal)?;
             return Ok(Clearance::Permit(permit));
         }
-        let principal = self.authenticate(&head, request.peer, credential).await?;
+        let Identified {
+            principal,
+            is_stale,
+        } = self
+            .identify(&head, request.peer, credential, (&route, arrived))
+            .await?;
         see(Sight::Principal(&principal));
         let resource = resource(&head, &route, &target, path_id)?;
         if let Some(resource) = &resource {
@@ -195,7 +203,7 @@ impl Pipeline {
                 |seen| see(Sight::Evidence(seen)),
             )
             .await
-            .map(Clearance::Permit)
+            .map(|permit| Clearance::Permit(permit.on_credential(is_stale)))
             .map_err(|error| Rejection::from_authz(error, hidden))
     }
 
@@ -242,38 +250,6 @@ impl Pipeline {
             see(Sight::Reported(reported));
         }
         Ok(found)
-    }
-
-    async fn authenticate(
-        &self,
-        head: &Head<'_>,
-        peer: Option<IpAddr>,
-        credential: &Credential,
-    ) -> Result<Arc<Principal>, Rejection> {
-        match credential {
-            Credential::Presented => {}
-            Credential::Assumed(principal) => return Ok(Arc::clone(principal)),
-        }
-        let client = || self.trusted_proxies.client(peer?, head.headers());
-        // A token that is known to be good is let in, whoever shares its client's address.
-        if !self.throttle.is_quiet()
-            && client().is_some_and(|client| self.throttle.stops(&client))
-            && self.authenticator.presents(head)
-        {
-            let known = self.authenticator.known(head, self.clock.now());
-            return known.ok_or(Rejection::Throttled);
-        }
-        let authenticated = self
-            .authenticator
-            .authenticate(head, self.clock.now())
-            .await;
-        if let Err(AuthnError::Token(error)) = &authenticated
-            && error.is_suspicious()
-            && let Some(client) = client()
-        {
-            self.throttle.failed(&client);
-        }
-        Ok(authenticated?)
     }
 }
 

@@ -52,6 +52,9 @@ pub enum Rejection {
     /// Not authenticated.
     #[error(transparent)]
     Authn(#[from] AuthnError),
+    /// A service key that is for nothing that the route asks for.
+    #[error("the service key has none of the route's scopes")]
+    Scope,
     /// The policy says no.
     #[error("denied: {}", reason.name())]
     Denied {
@@ -128,6 +131,7 @@ impl Rejection {
             }
             Self::Authn(AuthnError::Credential(CredentialError::OriginNotAllowed))
             | Self::PreflightDenied
+            | Self::Scope
             | Self::Denied { hidden: false, .. } => StatusCode::FORBIDDEN,
             Self::Authn(AuthnError::Token(TokenError::KeysUnavailable)) => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -186,6 +190,7 @@ impl Rejection {
             Self::Authn(
                 AuthnError::Credential(CredentialError::NotBearer) | AuthnError::Token(_),
             ) => Code::InvalidCredential,
+            Self::Scope => Code::InsufficientScope,
             Self::Denied { reason, .. } => Code::Decision(*reason),
             Self::PreflightAnswered { .. } => Code::PreflightAnswered,
             Self::Store(StoreError::Unavailable) => Code::StoreUnavailable,
@@ -207,6 +212,7 @@ impl Rejection {
             Self::Authn(AuthnError::Credential(CredentialError::Doubled)) => {
                 Some("Bearer realm=\"sidegate\", error=\"invalid_request\"")
             }
+            Self::Scope => Some("Bearer realm=\"sidegate\", error=\"insufficient_scope\""),
             Self::Authn(
                 AuthnError::Credential(CredentialError::OriginNotAllowed)
                 | AuthnError::Token(TokenError::KeysUnavailable),
@@ -256,6 +262,7 @@ impl Rejection {
             | Self::NoRoute
             | Self::UnnamedResource
             | Self::Authn(_)
+            | Self::Scope
             | Self::Denied { .. }
             | Self::PreflightDenied
             | Self::PreflightAnswered { .. }

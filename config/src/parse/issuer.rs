@@ -85,9 +85,12 @@ fn claims(raw: raw::Claims, at: &YamlPath, report: &mut Report) -> Option<ClaimS
         Some(roles) => claim(&roles, &at.key("roles"), report).map(Some),
         None => Some(None),
     };
+    let session = raw.session.unwrap_or_else(|| "sid".to_owned());
+    let session = claim(&session, &at.key("session"), report);
     Some(ClaimSettings {
         subject: subject?,
         roles: roles?,
+        session: session?,
     })
 }
 

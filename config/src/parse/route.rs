@@ -173,6 +173,7 @@ fn route(
     if let Some(name) = &raw.upstream {
         group(name, referred.upstream, &at.key("upstream"), report);
     }
+    let scopes = scopes(raw.scopes, access.as_ref(), &at.key("scopes"), report);
     let relax = hardening::relaxed(&raw.relax, &at.key("relax"), report);
     let max_body_bytes =
         hardening::body_bytes(raw.max_body_bytes, &at.key("max_body_bytes"), report);
@@ -181,6 +182,7 @@ fn route(
         methods: methods?,
         path: raw.path,
         access: access?,
+        scopes: scopes?,
         hide_denied: raw.hide_denied.0,
         stale_if_error: stale_if_error?,
         websocket,
@@ -198,6 +200,39 @@ fn route(
         );
     }
     Some(route)
+}
+
+/// What service keys must be for.
+fn scopes(
+    written: Vec<String>,
+    access: Option<&AccessSettings>,
+    at: &YamlPath,
+    report: &mut Report,
+) -> Option<Vec<String>> {
+    if !written.is_empty() && matches!(access, Some(AccessSettings::Public)) {
+        return report.refuse(
+            at,
+            "expected none on a public route, where no key is asked for",
+        );
+    }
+    let names = written.into_iter().enumerate();
+    let names = names.map(|(index, name)| report.scope(&at.index(index), name));
+    all(names.collect())
+}
+
+/// Notes scopes that no key can have.
+pub(crate) fn scoped(settings: &Settings, report: &mut Report) {
+    let scoped = settings.routes.iter().any(|route| !route.scopes.is_empty());
+    match (&settings.service_keys, scoped) {
+        (None, true) => report.note(
+            "routes: `scopes` are named and there are no `service_keys`, so nobody has them"
+                .to_owned(),
+        ),
+        (Some(_), false) => report.note(
+            "service_keys: no route names `scopes`, so no key is accepted anywhere".to_owned(),
+        ),
+        (None, false) | (Some(_), true) => {}
+    }
 }
 
 /// Whether a route only reads.

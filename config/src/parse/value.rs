@@ -120,6 +120,16 @@ impl Report {
         }
     }
 
+    /// What a service key is for (RFC 6749 section 3.3, without the characters that lists are written with).
+    pub(crate) fn scope(&mut self, path: &YamlPath, written: String) -> Option<String> {
+        if is_scope(&written) {
+            Some(written)
+        } else {
+            let message = "expected 1 to 64 letters, digits and `.:_-/`, such as `media.read`";
+            self.refuse(path, message)
+        }
+    }
+
     /// A name that stands as a key of a mapping.
     pub(crate) fn name_key(&mut self, path: &YamlPath, written: &str) {
         if !is_name(written) {
@@ -190,3 +200,10 @@ fn is_name(text: &str) -> bool {
 }
 
 const NAME_EXPECTED: &str = "expected a name: a letter, then up to 63 letters, digits, `_` or `-`";
+
+/// Whether a text is the name of a scope.
+#[must_use]
+pub fn is_scope(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".:_-/".contains(&byte);
+    (1..=64).contains(&text.len()) && text.bytes().all(fits)
+}

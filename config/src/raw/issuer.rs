@@ -132,6 +132,8 @@ pub(crate) struct Claims {
     pub(crate) subject: Option<String>,
     /// The subject's roles, a dotted path. Default: none from the token.
     pub(crate) roles: Option<String>,
+    /// The session that the token is of, which `sidegate revoke session` names, a dotted path. Default: sid.
+    pub(crate) session: Option<String>,
 }
 
 // By hand, because an untagged enum loses the path and the reason of an error inside it.

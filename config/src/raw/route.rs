@@ -31,6 +31,9 @@ pub(crate) struct Route {
     pub(crate) action: Option<String>,
     /// The resource that is asked for.
     pub(crate) resource: Option<RouteResource>,
+    /// What a service key must be for, one of these, to be accepted here. Default: none, so no key is.
+    #[serde(default)]
+    pub(crate) scopes: Vec<String>,
     /// Answer 404 instead of 403 when the decision is a denial. Default: false.
     #[serde(default)]
     pub(crate) hide_denied: Lenient<bool>,

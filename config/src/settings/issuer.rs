@@ -143,4 +143,6 @@ pub struct ClaimSettings {
     pub subject: Vec<String>,
     /// The subject's roles, if they come from the token.
     pub roles: Option<Vec<String>>,
+    /// The session that a token is of; it may be missing.
+    pub session: Vec<String>,
 }

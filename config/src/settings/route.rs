@@ -20,6 +20,8 @@ pub struct RouteSettings {
     pub path: String,
     /// What must hold.
     pub access: AccessSettings,
+    /// A service key needs one of them; empty: none is accepted.
+    pub scopes: Vec<String>,
     /// Answer 404 instead of 403 when the decision is a denial.
     pub hide_denied: bool,
     /// How long after it was last known to be true an answer from memory may allow while the store

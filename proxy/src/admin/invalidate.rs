@@ -84,11 +84,11 @@ async fn written(database: &Database, tags: &Tags) -> Result<String, InvalidateE
     Ok(xid)
 }
 
-fn refused(status: StatusCode, why: &str) -> Response {
+pub(super) fn refused(status: StatusCode, why: &str) -> Response {
     (status, Json(json!({ "error": why }))).into_response()
 }
 
-fn unavailable(why: &str) -> Response {
+pub(super) fn unavailable(why: &str) -> Response {
     let retry = [(header::RETRY_AFTER, "1")];
     let body = Json(json!({ "error": why }));
     (StatusCode::SERVICE_UNAVAILABLE, retry, body).into_response()

@@ -9,6 +9,7 @@
 
 mod guard;
 mod invalidate;
+mod revocations;
 mod serve;
 
 use std::sync::Arc;
@@ -92,6 +93,7 @@ impl Admin {
             .route("/explain", post(explain_request))
             .route("/config", get(config))
             .route("/invalidate", post(invalidate::handle))
+            .route("/revocations", post(revocations::handle))
             .route_layer(axum::middleware::from_fn_with_state(
                 Arc::clone(&self.shared),
                 guard::require_token,

@@ -20,6 +20,8 @@ const MAX_ROLES: usize = 64;
 const MAX_ROLE_BYTES: usize = 128;
 /// The longest names of all roles together, in bytes: they must fit into a header.
 const MAX_ROLES_BYTES: usize = 1024;
+/// The longest `jti`, and name of a session, in bytes.
+pub(crate) const MAX_NAME_BYTES: usize = 256;
 
 /// Why a token is not good.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -57,6 +59,12 @@ pub enum TokenError {
     /// Past `exp`.
     #[error("the token has expired")]
     Expired,
+    /// It, its session or everything that its subject had was revoked.
+    #[error("the token was revoked")]
+    Revoked,
+    /// There is no such service key, or its secret is another one.
+    #[error("there is no such service key, or its secret is another one")]
+    UnknownServiceKey,
     /// Before `nbf` or `iat`.
     #[error("the token is not valid yet")]
     NotYetValid,
@@ -78,7 +86,7 @@ impl TokenError {
     pub const fn is_suspicious(self) -> bool {
         !matches!(
             self,
-            Self::Expired | Self::NotYetValid | Self::KeysUnavailable
+            Self::Expired | Self::Revoked | Self::NotYetValid | Self::KeysUnavailable
         )
     }
 }
@@ -92,6 +100,7 @@ pub(super) struct Rules {
     pub(super) max_lifetime: Duration,
     pub(super) subject: Vec<String>,
     pub(super) roles: Option<Vec<String>>,
+    pub(super) session: Vec<String>,
 }
 
 /// What is used of the claims.
@@ -99,7 +108,11 @@ pub(super) struct Rules {
 pub(super) struct Verified {
     pub(super) subject: String,
     pub(super) roles: Arc<[Arc<str>]>,
+    pub(super) issued_at: UnixMicros,
     pub(super) expires_at: UnixMicros,
+    /// The session it is of, and its own name: what revocations know it by.
+    pub(super) session: Option<Arc<str>>,
+    pub(super) token: Option<Arc<str>>,
 }
 
 impl Rules {
@@ -111,11 +124,9 @@ impl Rules {
     ) -> Result<Verified, TokenError> {
         self.check_type(token.token_type.as_deref())?;
         let claims = &token.claims;
-        let expires_at = self.check_times(claims, now)?;
+        let (issued_at, expires_at) = self.check_times(claims, now)?;
         self.check_audience(claims)?;
-        if !matches!(claims.get("jti"), None | Some(Value::String(_))) {
-            return Err(TokenError::Claim);
-        }
+        let (session, token) = (name(at(claims, &self.session))?, name(claims.get("jti"))?);
         if claims
             .get("sub")
             .and_then(Value::as_str)
@@ -133,7 +144,10 @@ impl Rules {
         Ok(Verified {
             subject: subject.to_owned(),
             roles,
+            issued_at,
             expires_at,
+            session,
+            token,
         })
     }
 
@@ -152,7 +166,7 @@ impl Rules {
         &self,
         claims: &Map<String, Value>,
         now: UnixMicros,
-    ) -> Result<UnixMicros, TokenError> {
+    ) -> Result<(UnixMicros, UnixMicros), TokenError> {
         let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         let (now, leeway) = (now.0.div_euclid(1_000_000), seconds(self.leeway));
         let exp = date(claims, "exp")?.ok_or(TokenError::Claim)?;
@@ -168,9 +182,8 @@ impl Rules {
         if lifetime < 0 || lifetime > seconds(self.max_lifetime) {
             return Err(TokenError::Lifetime);
         }
-        Ok(UnixMicros(
-            exp.saturating_add(leeway).saturating_mul(1_000_000),
-        ))
+        let micros = |seconds: i64| UnixMicros(seconds.saturating_mul(1_000_000));
+        Ok((micros(iat), micros(exp.saturating_add(leeway))))
     }
 
     fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), TokenError> {
@@ -196,6 +209,15 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, TokenErr
             .filter(|seconds| (0..=LAST_SECOND).contains(seconds))
             .map(Some)
             .ok_or(TokenError::Claim),
+    }
+}
+
+/// What a revocation may name: a longer one could not be revoked.
+fn name(claim: Option<&Value>) -> Result<Option<Arc<str>>, TokenError> {
+    match claim {
+        None => Ok(None),
+        Some(Value::String(name)) if name.len() <= MAX_NAME_BYTES => Ok(Some(name.as_str().into())),
+        Some(_) => Err(TokenError::Claim),
     }
 }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use http::header::{AUTHORIZATION, COOKIE, ORIGIN, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use sidegate_config::{CredentialSource, IssuerSettings};
+use sidegate_config::{CredentialSource, Settings};
 
 use super::is_safe;
 use crate::head::Head;
@@ -132,19 +132,23 @@ impl Carrier {
 }
 
 impl Carriers {
-    pub(super) fn new(issuers: &[IssuerSettings], origins: &BTreeSet<String>) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let issuers = settings.issuers.iter();
+        let issuers = issuers.map(|issuer| (&issuer.sources, issuer.forward));
+        let keys = settings.service_keys.iter();
+        let keys = keys.map(|keys| (&keys.sources, keys.forward));
         let mut all: Vec<(Carrier, bool)> = Vec::new();
-        for issuer in issuers {
-            for carrier in issuer.sources.iter().map(Carrier::from) {
+        for (sources, forwards) in issuers.chain(keys) {
+            for carrier in sources.iter().map(Carrier::from) {
                 match all.iter_mut().find(|(known, _)| *known == carrier) {
-                    Some((_, forward)) => *forward |= issuer.forward,
-                    None => all.push((carrier, issuer.forward)),
+                    Some((_, forward)) => *forward |= forwards,
+                    None => all.push((carrier, forwards)),
                 }
             }
         }
         Self {
             all,
-            origins: origins.clone(),
+            origins: settings.cors.origins.clone(),
         }
     }
 

@@ -15,12 +15,15 @@ mod jws;
 mod keys;
 mod public_key;
 mod remote;
+mod service_key;
 mod verified;
 
+pub(crate) use claims::MAX_NAME_BYTES;
 pub use claims::TokenError;
 pub use credential::{Carrier, CredentialError};
 pub use keys::KeyError;
 pub use remote::{FetchError, RemoteKeys, client as key_client};
+pub use service_key::{KeyVerdict, PREFIX as KEY_PREFIX, Pepper, PresentedKey};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,9 +35,11 @@ use prometheus::proto::MetricFamily;
 use sidegate_config::{ClaimSettings, IssuerSettings, Settings};
 use sidegate_policy::{Id, IdType, UnixMicros};
 
+use crate::credential::Presented;
 use crate::head::Head;
 use credential::Carriers;
 use keys::KeySet;
+use service_key::ServiceKeys;
 use verified::{Name, VerifiedTokens};
 
 /// A verified subject.
@@ -48,10 +53,52 @@ pub struct Principal {
     pub issuer: Option<Arc<str>>,
     /// Roles that the token claims.
     pub roles: Arc<[Arc<str>]>,
+    /// When the credential was issued; `None`: nobody knows, so it was long ago.
+    pub issued_at: Option<UnixMicros>,
     /// Until when the credential is good.
     pub expires_at: Option<UnixMicros>,
+    /// The session that the token is of.
+    pub session: Option<Arc<str>>,
+    /// The token's own name.
+    pub token: Option<Arc<str>>,
+    /// The id of a service key.
+    pub key: Option<Arc<str>>,
+    /// Of a service key: what it is for. It is good on routes that ask for one of them, and on no others.
+    pub scopes: Option<Arc<[Arc<str>]>>,
     /// Where the credential was, and whether the application may see it.
     pub carrier: Option<(Carrier, bool)>,
+}
+
+impl Principal {
+    /// As revocations name its credential.
+    #[must_use]
+    pub fn presented(&self) -> Presented<'_> {
+        Presented {
+            subject: self.subject.as_str(),
+            session: self.session.as_deref(),
+            token: self.token.as_deref(),
+            issued_at: self.issued_at,
+            is_key: self.kind == SubjectType::Service,
+        }
+    }
+
+    /// Somebody for whom a good credential is assumed, to explain or to make a link.
+    #[must_use]
+    pub fn assumed(subject: Id) -> Self {
+        Self {
+            subject,
+            kind: SubjectType::User,
+            issuer: None,
+            roles: Arc::from([]),
+            issued_at: None,
+            expires_at: None,
+            session: None,
+            token: None,
+            scopes: None,
+            key: None,
+            carrier: None,
+        }
+    }
 }
 
 /// What kind of party a subject is.
@@ -93,6 +140,7 @@ pub struct Authenticator {
     max_token_bytes: usize,
     subject_id: IdType,
     verified: VerifiedTokens,
+    service_keys: Option<ServiceKeys>,
 }
 
 #[derive(Debug)]
@@ -121,10 +169,14 @@ impl Authenticator {
             issuers.insert(issuer.issuer.as_str().into(), Issuer::new(issuer, known)?);
         }
         Ok(Self {
-            carriers: Carriers::new(&settings.issuers, &settings.cors.origins),
+            carriers: Carriers::new(settings),
             issuers,
             max_token_bytes: settings.limits.max_token_bytes,
             subject_id,
+            service_keys: settings
+                .service_keys
+                .as_ref()
+                .map(|keys| ServiceKeys::new(keys, subject_id)),
             verified: VerifiedTokens::new(settings.cache.token_bytes, settings.cache.user_auth.ttl),
         })
     }
@@ -167,13 +219,33 @@ impl Authenticator {
             kind: SubjectType::User,
             issuer: Some(Arc::clone(&issuer.name)),
             roles: verified.roles,
+            issued_at: Some(verified.issued_at),
             expires_at: Some(verified.expires_at),
+            session: verified.session,
+            token: verified.token,
+            scopes: None,
+            key: None,
             carrier: Some((credential.carrier, issuer.forward)),
         });
         if let Some(keys) = keys {
             self.verified.keep(name, &principal, keys, now);
         }
         Ok(principal)
+    }
+
+    /// The service key that a request presents, if that is what it presents.
+    ///
+    /// # Errors
+    /// When there is no credential, or more than one.
+    pub fn key(&self, head: &Head<'_>) -> Result<Option<PresentedKey>, AuthnError> {
+        let Some(keys) = &self.service_keys else {
+            return Ok(None);
+        };
+        let credential = self.carriers.extract(head)?;
+        if credential.token.len() > self.max_token_bytes {
+            return Err(TokenError::TooLong.into());
+        }
+        Ok(keys.present(&credential))
     }
 
     /// The principal of a request whose token was verified before and would be again; without a signature.
@@ -232,6 +304,14 @@ impl Authenticator {
         accepted.or_else(|| self.carriers.all().map(|(carrier, _)| carrier).next())
     }
 
+    /// Whether there are service keys, and the application does not see them.
+    #[must_use]
+    pub fn hides_keys(&self) -> bool {
+        self.service_keys
+            .as_ref()
+            .is_some_and(|keys| !keys.forwards())
+    }
+
     /// Every key set that is fetched.
     pub fn remotes(&self) -> impl Iterator<Item = &Arc<RemoteKeys>> {
         self.issuers
@@ -247,7 +327,11 @@ impl Authenticator {
 
 impl Issuer {
     fn new(settings: &IssuerSettings, known: &[Arc<RemoteKeys>]) -> Result<Self, KeyError> {
-        let ClaimSettings { subject, roles } = &settings.claims;
+        let ClaimSettings {
+            subject,
+            roles,
+            session,
+        } = &settings.claims;
         Ok(Self {
             name: Arc::from(settings.issuer.as_str()),
             keys: KeySet::load(settings, known)?,
@@ -260,6 +344,7 @@ impl Issuer {
                 max_lifetime: settings.max_lifetime,
                 subject: subject.clone(),
                 roles: roles.clone(),
+                session: session.clone(),
             },
         })
     }

@@ -7,6 +7,7 @@ mod claims;
 mod form;
 mod keys;
 mod known;
+mod service_keys;
 mod signature;
 
 use std::path::Path;

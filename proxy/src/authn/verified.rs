@@ -143,7 +143,14 @@ impl Weighter<Name, Entry> for Weight {
     fn weight(&self, _name: &Name, entry: &Entry) -> u64 {
         let principal = &entry.principal;
         let roles: usize = principal.roles.iter().map(|role| role.len() + ROLE).sum();
-        let bytes = PLACE + size_of::<Principal>() + principal.subject.as_str().len() + roles;
+        let names = [&principal.session, &principal.token];
+        let names: usize = names
+            .into_iter()
+            .flatten()
+            .map(|name| name.len() + ROLE)
+            .sum();
+        let subject = principal.subject.as_str().len();
+        let bytes = PLACE + size_of::<Principal>() + subject + roles + names;
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }

@@ -114,6 +114,14 @@ impl<K: Eq + Hash + Heap, R: Heap> Class<K, R> {
         found.filter(|_| state == Some(State::Good))
     }
 
+    /// What was kept last under a key, whether it counts or not. Counts as no look-up.
+    pub(super) fn last<Q>(&self, key: &Q) -> Option<Entry<R>>
+    where
+        Q: Hash + Equivalent<K> + ?Sized,
+    {
+        self.entries.peek(key)
+    }
+
     /// Keeps a row, or that there is none, instead of what was kept under the key.
     pub(super) fn keep(&self, key: K, row: Option<Arc<R>>, origin: Origin) {
         let ttl = if row.is_some() {

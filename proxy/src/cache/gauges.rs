@@ -53,6 +53,23 @@ pub fn gather(kept: &Kept) -> Result<Vec<MetricFamily>, prometheus::Error> {
         "Polls of the change log that were begun; the few flushes are among them",
         i64::try_from(coherence.polls()).unwrap_or(i64::MAX),
     )?;
+    let register = coherence.register().rows();
+    plain(
+        "sidegate_register_known",
+        "1 while all service keys and revocations are in memory, so that no request asks for them",
+        i64::from(register.is_some()),
+    )?;
+    let (keys, revocations) = register.unwrap_or_default();
+    for (name, help, rows) in [
+        ("sidegate_register_keys", "Service keys in memory", keys),
+        (
+            "sidegate_register_revocations",
+            "Revocations in memory",
+            revocations,
+        ),
+    ] {
+        plain(name, help, i64::try_from(rows).unwrap_or(i64::MAX))?;
+    }
     let Some(reading) = reading else {
         return Ok(registry.gather());
     };

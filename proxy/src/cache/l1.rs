@@ -128,6 +128,15 @@ impl L1 {
         classes.answer(question, reading, now)
     }
 
+    /// Whether a subject was active when its row was read last, however long ago, and no change of it was told
+    /// since; `None`: it is not here.
+    #[must_use]
+    pub fn was_active(&self, subject: &Id, reading: &Reading<'_>) -> Option<bool> {
+        let entry = self.classes.as_ref()?.subjects.last(subject)?;
+        let active = entry.row.is_some_and(|row| row.active);
+        Some(active && reading.untouched(&entry.version, entry.slot))
+    }
+
     /// Keeps the rows of an answer that was admitted as `version`.
     pub fn keep(
         &self,

@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use super::feed::Asked;
+use super::tag::EVERYTHING;
 use super::{Coherence, Shared};
+use crate::credential::Change;
 use crate::store::History;
 
 /// One thing to do. They are to be done in the order given, and before the next poll is sent.
@@ -19,6 +21,8 @@ pub(super) enum Effect {
     Follow(Arc<History>),
     /// These tags were changed by these transactions.
     Touch(Vec<(u64, Vec<String>)>),
+    /// What is known now of these credentials.
+    Credentials(Vec<Change>),
     /// The life's log is to be read; one that is being read counts no longer.
     Load,
     /// Values of others count from now on.
@@ -64,10 +68,14 @@ pub(super) fn carry_out(coherence: &Coherence, asked: &Asked, effects: Vec<Effec
             Effect::Touch(changes) => {
                 for (xid, tags) in changes {
                     for tag in tags {
+                        if tag == EVERYTHING {
+                            coherence.register.forget();
+                        }
                         coherence.touch(&tag, xid, number);
                     }
                 }
             }
+            Effect::Credentials(changes) => coherence.register.apply(changes),
             Effect::Load => wanted.load = true,
             Effect::Void => wanted.void = true,
             Effect::Share(shared) => coherence.share(shared),

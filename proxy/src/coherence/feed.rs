@@ -107,6 +107,9 @@ impl Feed {
                 {
                     // Before it is published.
                     effects.insert(0, Effect::Touch(told));
+                    if !answer.credentials.is_empty() {
+                        effects.insert(1, Effect::Credentials(answer.credentials));
+                    }
                 }
                 effects
             }
@@ -135,6 +138,13 @@ impl Feed {
             }
         };
         Decision { effects, feed }
+    }
+
+    /// Whether a life of the database is followed, and it is this one, if one is named.
+    pub(super) fn follows(&self, history: Option<&History>) -> bool {
+        self.life
+            .as_ref()
+            .is_some_and(|life| history.is_none_or(|history| *life.history == *history))
     }
 
     /// The log of a life was read whole; `None`: of another one than is followed.

@@ -33,6 +33,9 @@ const SESSION: &str = "set search_path = pg_catalog, pg_temp; set statement_time
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LinkError {
+    /// There are more rows than are kept.
+    #[error("there are more service keys and revocations than are kept in memory")]
+    TooMany,
     /// There is no connection.
     #[error("{0}")]
     Database(#[from] DatabaseError),

@@ -1,35 +1,33 @@
-//! The log as it is at the start (DESIGN §5, R3): what has changed before the first poll.
+//! What is read whole: the log as it is at the start (DESIGN §5, R3), and all credentials.
 //!
-//! Promise: its snapshot is later than that of the poll by which a life of the database was taken up, so
-//! what that poll does not tell is told here, as far back as the log goes. It is read over a connection of
-//! its own, row by row, while polls go on; it makes nothing void that this process has read itself.
+//! Promise: its snapshot is later than that of the last poll that was applied before it began, so what that
+//! poll does not tell is told here: of the log, as far back as it goes. It is read over a connection of its
+//! own, row by row, while polls go on; it makes nothing void that this process has read itself.
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{IsolationLevel, Row};
+use tokio_postgres::{Client, IsolationLevel, Row, Transaction};
 
 use super::Coherence;
 use super::link::LinkError;
 use super::poll::{Malformed, history};
+use super::register::MOST_ROWS;
 use super::snapshot::{NoSnapshot, number};
 use super::tag::EVERYTHING;
-use crate::database::{Notice, connect};
+use crate::credential::{Change, MalformedRecord, Table};
+use crate::database::connect;
 use crate::store::History;
 use sidegate_config::DatabaseSettings;
 
-/// How soon again, after it failed.
-const RETRY: Duration = Duration::from_secs(2);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
 /// In the place of a shorter bound that the login may have: the log of a busy hour takes a while.
 const BOUND: &str = "set local statement_timeout = '5min'";
 const HEAD: &str = "select h.system::text, h.timeline::text, h.incarnation::text, \
                     (select f.xid::text from sidegate.floor f) from sidegate.history h";
+const CREDENTIALS: &str = "select record from sidegate.revocation_records \
+                           union all select record from sidegate.key_records";
 const LOG: &str = "select l.xid::text, l.tags from sidegate.change_log l \
                    where l.xid >= $1::text::pg_catalog.xid8";
 
@@ -44,77 +42,45 @@ pub(super) struct Loaded {
     pub(super) rows: u64,
 }
 
-/// A load that goes on, or is due.
+/// All credentials, as one snapshot has them.
 #[derive(Debug)]
-pub(super) struct Loader {
-    task: JoinSet<Result<Loaded, LinkError>>,
-    due: Option<Instant>,
-    pause: Duration,
-    notice: Notice,
+pub(super) struct Credentials {
+    /// Whose they are.
+    pub(super) history: History,
+    /// By which id the reading was begun.
+    pub(super) id: u64,
+    /// What they are.
+    pub(super) table: Table,
 }
 
-impl Default for Loader {
-    fn default() -> Self {
-        Self {
-            task: JoinSet::new(),
-            due: None,
-            pause: RETRY,
-            notice: Notice::new("reading the change log, without which only own answers are kept"),
-        }
-    }
-}
-
-/// What is to be done about it.
-#[derive(Debug)]
-pub(super) enum Turn {
-    /// It has ended.
-    Ended(Result<Loaded, String>),
-    /// It is to begin.
-    Due,
-}
-
-impl Loader {
-    /// Begins; one that goes on is given up.
-    pub(super) fn begin(&mut self, coherence: &Arc<Coherence>, settings: &DatabaseSettings) {
-        self.task = JoinSet::new();
-        self.task
-            .spawn(load(Arc::clone(coherence), settings.clone()));
-        self.due = None;
-    }
-
-    /// It was of no use: one is to begin soon.
-    pub(super) fn again(&mut self, reason: &str) {
-        self.notice.failed(reason);
-        self.due = Some(Instant::now() + self.pause);
-        self.pause = self.pause.saturating_mul(2).min(LONGEST_RETRY);
-    }
-
-    /// It was of use.
-    pub(super) fn worked(&mut self) {
-        self.notice.worked();
-        self.pause = RETRY;
-    }
-
-    /// Waits for the one that goes on to end, or for one to be due; for ever while there is neither.
-    pub(super) async fn turn(&mut self) -> Turn {
-        match self.task.join_next().await {
-            Some(Ok(loaded)) => Turn::Ended(loaded.map_err(|error| error.to_string())),
-            Some(Err(error)) => Turn::Ended(Err(error.to_string())),
-            None => match self.due {
-                Some(due) => {
-                    sleep_until(due).await;
-                    Turn::Due
-                }
-                None => std::future::pending().await,
-            },
-        }
-    }
-}
-
-async fn load(coherence: Arc<Coherence>, settings: DatabaseSettings) -> Result<Loaded, LinkError> {
+/// Reads all credentials; fails where there are more than are kept.
+pub(super) async fn credentials(
+    id: u64,
+    settings: DatabaseSettings,
+) -> Result<Credentials, LinkError> {
     let url = settings.feed_url.as_ref().unwrap_or(&settings.url);
     let (mut client, _connection) = connect(url, &settings).await?;
-    // One snapshot for both: rows that are deleted meanwhile are below the floor that it sees.
+    let transaction = snapshot(&mut client).await?;
+    let head = transaction.query_typed(HEAD, &[]).await?;
+    let history = history(head.first().ok_or(Malformed::Empty)?, 0)?;
+    let mut table = Table::default();
+    let none: [(&(dyn ToSql + Sync), Type); 0] = [];
+    let mut rows = pin!(transaction.query_typed_raw(CREDENTIALS, none).await?);
+    let mut count = 0_usize;
+    while let Some(row) = rows.try_next().await? {
+        count = count.saturating_add(1);
+        if count > MOST_ROWS {
+            return Err(LinkError::TooMany);
+        }
+        let malformed = || Malformed::Column("records");
+        let record: &str = row.try_get(0).map_err(|_type| malformed())?;
+        table.apply(Change::parse(record).map_err(|MalformedRecord| malformed())?);
+    }
+    Ok(Credentials { history, id, table })
+}
+
+/// One snapshot for all that is read in it.
+async fn snapshot(client: &mut Client) -> Result<Transaction<'_>, tokio_postgres::Error> {
     let transaction = client
         .build_transaction()
         .isolation_level(IsolationLevel::RepeatableRead)
@@ -122,6 +88,18 @@ async fn load(coherence: Arc<Coherence>, settings: DatabaseSettings) -> Result<L
         .start()
         .await?;
     transaction.batch_execute(BOUND).await?;
+    Ok(transaction)
+}
+
+/// Reads the log into the slots.
+pub(super) async fn log(
+    coherence: Arc<Coherence>,
+    settings: DatabaseSettings,
+) -> Result<Loaded, LinkError> {
+    let url = settings.feed_url.as_ref().unwrap_or(&settings.url);
+    let (mut client, _connection) = connect(url, &settings).await?;
+    // One snapshot for both: rows that are deleted meanwhile are below the floor that it sees.
+    let transaction = snapshot(&mut client).await?;
     let head = transaction.query_typed(HEAD, &[]).await?;
     let head = head.first().ok_or(Malformed::Empty)?;
     let floor: &str = head

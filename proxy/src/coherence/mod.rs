@@ -31,8 +31,10 @@ mod fresh;
 mod gate;
 mod link;
 mod load;
+mod loader;
 mod poll;
 mod reading;
+mod register;
 mod run;
 mod shared;
 mod slots;
@@ -52,7 +54,10 @@ pub use boot_time::BootTime;
 pub use edits::Edits;
 pub use fresh::Stale;
 pub use link::{NamespaceError, namespace};
+pub(crate) use tag::canonical as canonical_tag;
+
 pub use reading::{BOUND, Before, Reading, Version};
+pub use register::Register;
 pub use run::{FeedSettings, FeedThread};
 pub use shared::{Namespace, Outdated, PolicyDigest, Shared, Source};
 pub use slots::{MOST_SLOTS, Slot};
@@ -87,6 +92,8 @@ pub struct Coherence {
     history: ArcSwapOption<History>,
     /// Under which conditions values of others count; `None`: under none.
     shared: ArcSwapOption<Shared>,
+    /// What is known of credentials.
+    register: Register,
     /// Why nothing may be cached; empty: it may.
     closed: Mutex<Vec<String>>,
     /// Changes with every poll that is published or fails, and when the gate closes.
@@ -125,6 +132,7 @@ impl Coherence {
             failed: AtomicU64::new(0),
             history: ArcSwapOption::empty(),
             shared: ArcSwapOption::empty(),
+            register: Register::default(),
             closed: Mutex::new(vec!["the change feed has not begun".to_owned()]),
             progress: watch::Sender::new(()),
             bell: Arc::new(Notify::new()),
@@ -137,6 +145,12 @@ impl Coherence {
     #[must_use]
     pub fn slot(&self, tag: Tag<'_>) -> Slot {
         self.slots.of(tag)
+    }
+
+    /// Whether a change of a tag was ever told here, or of one that shares its slot.
+    #[must_use]
+    pub fn has_told_of(&self, tag: Tag<'_>) -> bool {
+        self.slots.is_touched(self.slot(tag))
     }
 
     /// What is known now; `None` while nothing may be answered from a cache. To be loaded once and
@@ -153,6 +167,13 @@ impl Coherence {
             0 => None,
             start => Some(Reading::new(self, applied, BootTime::from_nanos(start))),
         }
+    }
+
+    /// What is known of credentials: as of the last poll that was applied, or a later one. To be looked at
+    /// after a reading was loaded, and before the clock is compared with it (R1).
+    #[must_use]
+    pub const fn register(&self) -> &Register {
+        &self.register
     }
 
     /// To be called before the query of a fill is sent; `None` while nothing may be cached.
@@ -246,6 +267,7 @@ impl Coherence {
 
     /// Everything became void, with all transactions up to `xid`.
     fn flush_up_to(&self, xid: u64, number: u64) {
+        self.register.forget();
         self.slots.touch_all(xid, number);
         self.changed.fetch_max(xid, Ordering::Relaxed);
         self.flushes.fetch_add(1, Ordering::Release);

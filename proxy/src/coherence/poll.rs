@@ -3,6 +3,7 @@
 //! Promise: an answer is whole and understood, or there is none. One statement without parameters of a
 //! session, so that it passes any pooler.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use tokio_postgres::Row;
@@ -10,6 +11,7 @@ use tokio_postgres::types::FromSql;
 
 use super::snapshot::{NoSnapshot, Snapshot, number};
 use super::tag::EVERYTHING;
+use crate::credential::{Change, MalformedRecord};
 use crate::store::History;
 
 /// The statement. Both parameters are text.
@@ -33,6 +35,8 @@ pub(super) struct Answer {
     pub(super) fingerprint: Box<str>,
     /// What the snapshot before did not see.
     pub(super) changes: Changes,
+    /// What is known now of the credentials that these changes name.
+    pub(super) credentials: Vec<Change>,
 }
 
 /// Rows of the log.
@@ -79,12 +83,14 @@ pub(super) fn read(rows: &[Row]) -> Result<Answer, Malformed> {
     let snapshot = text(0, "snapshot")?
         .parse()
         .map_err(|NoSnapshot| Malformed::Column("snapshot"))?;
+    let changes = changes(rows)?;
     Ok(Answer {
         snapshot,
         history: history(first, 1)?,
         floor,
         fingerprint: text(5, "fingerprint")?.into(),
-        changes: changes(rows)?,
+        credentials: credentials(rows, &changes)?,
+        changes,
     })
 }
 
@@ -115,6 +121,40 @@ fn changes(rows: &[Row]) -> Result<Changes, Malformed> {
         told.push((xid, named.collect()));
     }
     Ok(Changes::Told(told))
+}
+
+/// For every tag that is about a credential what its row says in this snapshot; or that there is none.
+fn credentials(rows: &[Row], changes: &Changes) -> Result<Vec<Change>, Malformed> {
+    let Changes::Told(told) = changes else {
+        return Ok(Vec::new());
+    };
+    let tags = told.iter().flat_map(|(_, tags)| tags);
+    let named: BTreeSet<&str> = tags
+        .map(String::as_str)
+        .filter(|tag| Change::concerns(tag))
+        .collect();
+    if named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut found = BTreeMap::new();
+    for row in rows {
+        for record in value::<Option<Vec<&str>>>(row, 8, "records")?
+            .into_iter()
+            .flatten()
+        {
+            let change =
+                Change::parse(record).map_err(|MalformedRecord| Malformed::Column("records"))?;
+            found.insert(change.tag.clone(), change);
+        }
+    }
+    let change = |tag: &str| {
+        let gone = || Change {
+            tag: tag.into(),
+            record: None,
+        };
+        found.remove(tag).unwrap_or_else(gone)
+    };
+    Ok(named.into_iter().map(change).collect())
 }
 
 fn value<'r, T: FromSql<'r>>(row: &'r Row, at: usize, name: &'static str) -> Result<T, Malformed> {

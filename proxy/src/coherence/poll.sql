@@ -1,7 +1,8 @@
 -- One poll of the change feed: one statement, and so one snapshot. $1: the xmax of the snapshot that was
 -- applied last, $2: what was in progress in it, such as '{1,2}'. Both are null before the first.
 --
--- At least one row: columns 1 to 6 are the same in each, 7 and 8 are a row of the log, if there is one.
+-- At least one row: columns 1 to 6 are the same in each, 7 and 8 are a row of the log, if there is one, and 9 is
+-- what is known now of the credentials that it names: what is missing there is gone.
 -- More than 10000 are not read one by one: see MOST_ROWS.
 --
 -- The fingerprint is of all that makes a change show in the log. The catalogs' rows are read as of this
@@ -60,7 +61,15 @@ head as materialized (
     from sidegate.history h
 )
 select head.snapshot, head.system, head.timeline, head.incarnation, head.floor, head.fingerprint,
-       log.xid::text, log.tags
+       log.xid::text, log.tags,
+       case when log.tags is not null then array(
+           select r.record from pg_catalog.unnest(log.tags) as t (tag)
+           join sidegate.revocation_records r on r.kind = pg_catalog.split_part(t.tag, ':', 1)
+               and r.value = pg_catalog.substr(t.tag, pg_catalog.strpos(t.tag, ':') + 1)
+           union all
+           select k.record from pg_catalog.unnest(log.tags) as t (tag)
+           join sidegate.key_records k on k.id = pg_catalog.substr(t.tag, 5)
+           where t.tag between 'key:' and 'key;') end as records
 from head left join (
     (select l.xid, l.tags from sidegate.change_log l
      where l.xid >= $1::text::pg_catalog.xid8 order by l.xid limit 10001)

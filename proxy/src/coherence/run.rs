@@ -27,7 +27,8 @@ use super::examination::look;
 use super::feed::{Asked, Decision, Feed};
 use super::fresh::SPACING;
 use super::link::{Link, Links};
-use super::load::{Loaded, Loader, Turn};
+use super::load::{self, Credentials, Loaded};
+use super::loader::{Loader, Turn};
 use super::{BOUND, BootTime, Coherence, PolicyDigest};
 use crate::database::Notice;
 use crate::doctor::Expectations;
@@ -129,7 +130,8 @@ struct Driver<'c> {
     /// At most one. Its result is the reasons against caching, or why it could not be made.
     examination: JoinSet<Result<Vec<String>, String>>,
     examine_at: Instant,
-    loader: Loader,
+    loader: Loader<Loaded>,
+    credentials: Loader<Credentials>,
     /// The next examination has to write into the log that everything has changed.
     void: bool,
     /// The next link has to give the life of the database its id.
@@ -157,7 +159,8 @@ impl<'c> Driver<'c> {
             due: now,
             examination: JoinSet::new(),
             examine_at: now + EXAMINE,
-            loader: Loader::default(),
+            loader: Loader::new("reading the change log, without which only own answers are kept"),
+            credentials: Loader::new("reading credentials, without which each is asked for"),
             void: false,
             begin: false,
             notice: Notice::new("the change feed's polls"),
@@ -174,6 +177,7 @@ impl<'c> Driver<'c> {
         }
         loop {
             self.links.refill();
+            self.read_credentials();
             if self.wait(&mut stop).await {
                 return;
             }
@@ -212,6 +216,10 @@ impl<'c> Driver<'c> {
                 turn = self.loader.turn() => match turn {
                     Turn::Ended(loaded) => self.loaded(loaded),
                     Turn::Due => self.load(),
+                },
+                turn = self.credentials.turn() => match turn {
+                    Turn::Ended(read) => self.credentials_read(read),
+                    Turn::Due => self.begin_credentials(),
                 },
                 () = sleep_until(self.examine_at), if self.examination.is_empty() => self.examine(),
             }
@@ -286,8 +294,44 @@ impl<'c> Driver<'c> {
     }
 
     fn load(&mut self) {
-        self.loader
-            .begin(self.coherence, &self.settings.store.database);
+        let (coherence, database) = (Arc::clone(self.coherence), &self.settings.store.database);
+        self.loader.begin(load::log(coherence, database.clone()));
+    }
+
+    /// Begins to read all credentials, where they are not known and a life of the database is followed.
+    fn read_credentials(&mut self) {
+        if self.credentials.is_idle() {
+            self.begin_credentials();
+        }
+    }
+
+    fn begin_credentials(&mut self) {
+        let id = BootTime::now().nanos();
+        let database = self.settings.store.database.clone();
+        if self.feed.follows(None) && self.coherence.register.begin(id) {
+            self.credentials.begin(load::credentials(id, database));
+        } else {
+            self.credentials.rest();
+        }
+    }
+
+    fn credentials_read(&mut self, read: Result<Credentials, String>) {
+        let why = match read {
+            Ok(read) if !self.feed.follows(Some(&read.history)) => {
+                "it is of another life of the database".to_owned()
+            }
+            Ok(read) => {
+                let (keys, revocations) = read.table.rows();
+                if self.coherence.register.install(read.id, read.table) {
+                    tracing::info!(keys, revocations, "credentials are known");
+                }
+                // Else everything became void meanwhile: they are read anew before the next poll.
+                return self.credentials.worked();
+            }
+            Err(why) => why,
+        };
+        self.coherence.register.forget();
+        self.credentials.again(&why);
     }
 
     fn loaded(&mut self, loaded: Result<Loaded, String>) {

@@ -85,6 +85,13 @@ impl Slots {
         Slot(low & last)
     }
 
+    /// Whether anything was ever told about what is in a slot, flushes apart.
+    pub(super) fn is_touched(&self, slot: Slot) -> bool {
+        self.cells
+            .get(usize::try_from(slot.0).unwrap_or(usize::MAX))
+            .is_none_or(|cell| cell.xid() > 0 || cell.poll() > 0)
+    }
+
     /// A poll tells of a change by a transaction.
     pub(super) fn touch(&self, tag: &str, xid: u64, poll: u64) {
         if tag == EVERYTHING {

@@ -83,7 +83,7 @@ impl fmt::Display for Tag<'_> {
 }
 /// A tag with its ids as Sidegate writes them, where a column of text holds them in another spelling (a
 /// view may show it as uuid or bigint); `None`: as they are.
-pub(super) fn canonical(tag: &str) -> Option<String> {
+pub(crate) fn canonical(tag: &str) -> Option<String> {
     let mut changed = false;
     let parts: Vec<_> = tag
         .split(':')

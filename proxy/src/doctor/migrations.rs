@@ -11,7 +11,7 @@ use super::finding::{Check, Finding, Severity};
 use crate::migrate;
 
 /// What the other checks and a running Sidegate ask for.
-const RELATIONS: [&str; 11] = [
+const RELATIONS: [&str; 13] = [
     "state",
     "history",
     "change_log",
@@ -23,8 +23,19 @@ const RELATIONS: [&str; 11] = [
     "surplus",
     "service_keys",
     "revocations",
+    "revocation_records",
+    "key_records",
 ];
-const FUNCTIONS: [&str; 4] = ["begin_incarnation", "clean", "invalidate", "tree"];
+const FUNCTIONS: [&str; 8] = [
+    "begin_incarnation",
+    "clean",
+    "invalidate",
+    "tree",
+    "revoke",
+    "revoke_key",
+    "keys_used",
+    "forget_revocations",
+];
 
 /// A migration's name and checksum by its version.
 type Migrations = BTreeMap<i64, (String, String)>;

@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Serialize};
 use sidegate_policy::Id;
 
-use crate::authn::{Carrier, Principal, SubjectType};
+use crate::authn::{Carrier, Principal};
 use crate::pipeline::{Credential, Pipeline, Request as Asked, Sight};
 
 /// What is to be explained.
@@ -223,12 +223,5 @@ fn credential(pipeline: &Pipeline, request: &Request) -> Result<Credential, Requ
     }
     let id_type = pipeline.authorizer.policy().subject_id();
     let subject = Id::parse(id_type, subject).ok_or(RequestError::Subject(id_type.name()))?;
-    Ok(Credential::Assumed(Arc::new(Principal {
-        subject,
-        kind: SubjectType::User,
-        issuer: None,
-        roles: Arc::from([]),
-        expires_at: None,
-        carrier: None,
-    })))
+    Ok(Credential::Assumed(Arc::new(Principal::assumed(subject))))
 }

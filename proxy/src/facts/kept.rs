@@ -22,7 +22,7 @@ use crate::view::View;
 const START_PATIENCE: Duration = Duration::from_millis(300);
 /// How long a request waits for a poll: the feed gives one up after a quarter of the bound, and
 /// tries a second time.
-const POLL_PATIENCE: Duration = Duration::from_millis(500);
+pub(super) const POLL_PATIENCE: Duration = Duration::from_millis(500);
 /// And for how many, while its rows are being read anew.
 const MOST_POLLS: usize = 4;
 /// What is kept in this process.
@@ -236,7 +236,7 @@ impl Kept {
 
     /// Whether an answer is surely of another database than the one that counts: the feed follows
     /// that one and has just heard from it. If it has not, its own knowledge may be the old one.
-    fn is_elsewhere(&self, origin: &Origin) -> bool {
+    pub(super) fn is_elsewhere(&self, origin: &Origin) -> bool {
         let live = |reading: Reading<'_>| reading.is_live(BootTime::now());
         self.coherence.is_foreign(origin) && self.coherence.read().is_some_and(live)
     }

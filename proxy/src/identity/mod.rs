@@ -21,7 +21,7 @@ use http::{HeaderName, HeaderValue, Method};
 use pingora::http::RequestHeader;
 use std::net::IpAddr;
 
-use crate::authn::{Authenticator, Carrier};
+use crate::authn::{Authenticator, Carrier, KEY_PREFIX};
 use crate::authz::{Grant, Subject};
 use crate::clearance::Clearance;
 use crate::client::TrustedProxies;
@@ -53,6 +53,8 @@ const MAX_VALUE_BYTES: usize = 4096;
 pub struct Identity {
     signer: Option<Arc<Signer>>,
     carriers: Vec<(Carrier, bool)>,
+    /// Whether service keys are not for the application, also where nobody has looked at them.
+    hides_keys: bool,
     stripper: Stripper,
 }
 
@@ -85,6 +87,7 @@ impl Identity {
         Self {
             signer,
             carriers: carriers.collect(),
+            hides_keys: authenticator.hides_keys(),
             stripper: Stripper::new(authenticator.headers(), trusted_proxies),
         }
     }
@@ -193,14 +196,15 @@ impl Identity {
     ) -> pingora::Result<()> {
         let verified = subject.and_then(|subject| subject.principal.carrier.as_ref());
         for (carrier, unverified_forward) in &self.carriers {
-            let keep = match verified {
-                Some((used, verified_forward)) if used == carrier => *verified_forward,
-                Some(_) | None => *unverified_forward,
+            let (keep, is_verified) = match verified {
+                Some((used, verified_forward)) if used == carrier => (*verified_forward, true),
+                Some(_) | None => (*unverified_forward, false),
             };
-            if keep {
+            let name = carrier.header();
+            let is_key = |value| !is_verified && self.hides_keys && is_service_key(value);
+            if keep && !request.headers.get_all(&name).iter().any(is_key) {
                 continue;
             }
-            let name = carrier.header();
             let kept: Vec<_> = request
                 .headers
                 .get_all(&name)
@@ -214,6 +218,14 @@ impl Identity {
         }
         Ok(())
     }
+}
+
+/// Whether a header's value is, or has behind its scheme, a key that Sidegate has made.
+fn is_service_key(value: &HeaderValue) -> bool {
+    let text = value.as_bytes();
+    let key = KEY_PREFIX.as_bytes();
+    let last = text.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    text.starts_with(key) || last.starts_with(key)
 }
 
 impl Headers {

@@ -207,6 +207,11 @@ fn principal(subject: &str, roles: &[&str]) -> Principal {
     Principal {
         subject: Id::parse(IdType::Text, subject).unwrap(),
         kind: SubjectType::User,
+        issued_at: None,
+        session: None,
+        token: None,
+        scopes: None,
+        key: None,
         issuer: Some(Arc::from("https://id.example/")),
         roles: roles.iter().map(|role| Arc::from(*role)).collect(),
         expires_at: Some(at(NOW + 3600)),

@@ -176,7 +176,7 @@ const END: &str = include_str!("../../../migrations/contract_end.sql");
 /// In the contract's transaction its views count already.
 const VIEWS: &str = "select c.relname::text, c.oid::bigint from pg_class c \
     where c.relnamespace = 'sidegate'::regnamespace and c.relkind = 'v' \
-    and c.relname not in ('history', 'triggers', 'surplus')";
+    and c.relname not in ('history', 'triggers', 'surplus', 'revocation_records', 'key_records')";
 
 const NOTED: &str = "select s.value::text from sidegate.state s where s.key = 'contract'";
 

@@ -33,6 +33,8 @@ pub struct Route {
     pub template: Template,
     /// What must hold.
     pub access: Access,
+    /// A service key needs one of them; empty: none is accepted.
+    pub scopes: Vec<String>,
     /// Whether a denial looks like a missing route.
     pub hide_denied: bool,
     /// How old an answer from memory may be while the store cannot be asked; zero: as ever.

@@ -308,6 +308,7 @@ fn compile(setting: &RouteSettings, policy: &Policy) -> Result<Route, RouteTable
         methods: setting.methods.clone(),
         template,
         access,
+        scopes: setting.scopes.clone(),
         hide_denied: setting.hide_denied,
         stale_if_error: setting.stale_if_error,
         websocket: setting.websocket,

@@ -9,7 +9,7 @@ mod postgres;
 
 pub use directory::{Directory, DirectoryError};
 pub use file::{Change, FileError, FileStore, Watch};
-pub use postgres::{Built, Pair, PostgresStore, Trust};
+pub use postgres::{Built, Credential, Pair, PostgresStore, Trust};
 
 use std::sync::Arc;
 

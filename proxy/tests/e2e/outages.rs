@@ -224,3 +224,58 @@ fn a_route_that_has_opted_in_goes_on_reading_for_a_while_and_says_so() {
     all_is_well(&sidegate, "it is over");
     assert_eq!(degraded(&long), (200, None));
 }
+
+/// DESIGN §7, user lookup: what the token says, where the route accepts that, and never for who was inactive.
+#[test]
+fn a_subject_that_cannot_be_looked_up_is_let_in_by_its_token_only_where_the_route_says() {
+    const BOB: &str = "b0b00000-0000-4000-8000-000000000001";
+    let database = database();
+    let recorder = Recorder::start();
+    let sql = format!("insert into users values ('{BOB}', 'bob@example', false)");
+    database.run(SUPERUSER, &sql);
+    let config = database.config(recorder.address, "  query_timeout: 300ms\n", "");
+    let opted = "methods: [GET], path: \"/soft\", access: authenticated, stale_if_error: 20s }";
+    let config = config.replace("routes:\n", &format!("routes:\n  - {{ {opted}\n"));
+    let folder = folder(&config);
+    crate::database::migrate(folder.path(), &[]);
+    let sidegate = Sidegate::run_in(folder);
+    eventually("an open cache", || {
+        (metric(&sidegate, "sidegate_cache_open") == Some(1)).then_some(())
+    });
+    let get = |subject: &str, path: &str| {
+        let bearer = format!("Bearer {}", token(subject));
+        let reply = ask(
+            sidegate.proxy,
+            request("GET", path, &[("Authorization", &bearer)]),
+        );
+        (reply.status, reply.header("x-sidegate-degraded").is_some())
+    };
+    // Bob's row is known. Nobody has looked at Alice's, and of yours a change was told that nobody has read.
+    assert_eq!(get(BOB, "/soft"), (403, false));
+    database.run(
+        SUPERUSER,
+        &format!("update users set is_active = not is_active where id = '{YOURS}'"),
+    );
+    let polls = metric(&sidegate, "sidegate_polls").unwrap();
+    eventually("the change is told", || {
+        (metric(&sidegate, "sidegate_polls") > Some(polls + 2)).then_some(())
+    });
+    database.run(SUPERUSER, "checkpoint");
+    database.cluster.pause().unwrap();
+    eventually("nobody can be asked", || {
+        (get(ALICE, "/me").0 == 503).then_some(())
+    });
+    assert_eq!(get(ALICE, "/soft"), (200, true));
+    assert_eq!(get(BOB, "/soft").0, 503, "he was inactive");
+    assert_eq!(get(YOURS, "/soft").0, 503);
+    assert_eq!(
+        get(ALICE, &format!("/g/{MINE}")).0,
+        503,
+        "a decision needs rows"
+    );
+    database.cluster.resume().unwrap();
+    eventually("it is over", || {
+        (get(ALICE, "/soft") == (200, false)).then_some(())
+    });
+    assert_eq!(get(BOB, "/soft"), (403, false));
+}

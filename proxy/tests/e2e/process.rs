@@ -156,6 +156,13 @@ impl Sidegate {
         self.folder.path().join("directory.yaml")
     }
 
+    /// What it has logged and nobody has read, up to its end: it has been told to stop.
+    pub(crate) fn rest_of_log(&mut self) -> String {
+        assert!(self.child.wait().unwrap().success());
+        let lines: Vec<_> = self.lines.iter().collect();
+        lines.join("\n")
+    }
+
     /// Waits for a line of the log that holds `text`.
     pub(crate) fn logged(&self, text: &str) -> String {
         self.logged_until(text).pop().unwrap()

@@ -86,6 +86,11 @@ fn principal(subject: &str) -> Arc<Principal> {
     Arc::new(Principal {
         subject: Id::parse(IdType::Text, subject).unwrap(),
         kind: SubjectType::User,
+        issued_at: None,
+        session: None,
+        token: None,
+        scopes: None,
+        key: None,
         issuer: Some(Arc::from(ISSUER)),
         roles: Arc::from([]),
         expires_at: Some(UnixMicros(i64::MAX)),

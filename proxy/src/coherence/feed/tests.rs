@@ -23,6 +23,7 @@ fn answer(snapshot: &str, told: &[(u64, &str)]) -> Answer {
         floor: 3,
         fingerprint: FINGERPRINT.into(),
         changes: Changes::Told(told.collect()),
+        credentials: Vec::new(),
     }
 }
 

@@ -48,6 +48,7 @@ impl Model {
                 told.map(|(xid, tag)| (*xid, vec![TAGS[*tag].to_owned()]))
                     .collect(),
             ),
+            credentials: Vec::new(),
         }
     }
 

@@ -72,7 +72,12 @@ impl Server {
     async fn feed(&self) -> (Arc<Coherence>, FeedThread) {
         let coherence = Arc::new(Coherence::new(1 << 16));
         let feed = FeedThread::start(Arc::clone(&coherence), self.settings.clone()).unwrap();
-        eventually("it opens", || coherence.read().is_some()).await;
+        let end = Instant::now() + PATIENCE;
+        while coherence.read().is_none() {
+            let why = coherence.closed_because();
+            assert!(Instant::now() < end, "never open: {why:?}");
+            tokio::task::yield_now().await;
+        }
         (coherence, feed)
     }
 

@@ -3,7 +3,8 @@
 with wanted (kind, name) as (
     select 'select', unnest($1::text[] || array[
         'state', 'history', 'change_log', 'floor', 'horizon', 'incarnation',
-        'watches', 'triggers', 'surplus', 'service_keys', 'revocations'])
+        'watches', 'triggers', 'surplus', 'service_keys', 'revocations',
+        'revocation_records', 'key_records'])
     union all
     select 'execute', unnest(array['begin_incarnation', 'clean', 'tree'])
 )

@@ -59,7 +59,7 @@ pub(super) fn about_resource(rows: &[Row], subject_id: IdType) -> Result<Answer,
     })
 }
 
-fn origin(row: &Row) -> Result<Origin, Malformed> {
+pub(super) fn origin(row: &Row) -> Result<Origin, Malformed> {
     let xmin: &str = value(row, 0, "the snapshot's xmin")?;
     let xmin = xmin
         .parse()

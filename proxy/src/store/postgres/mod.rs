@@ -7,6 +7,7 @@
 //! Does not: cache, or know the application's tables: those are behind the contract views.
 
 mod answer;
+mod credential;
 mod health;
 mod statement;
 mod trouble;
@@ -33,6 +34,7 @@ use trouble::{Trouble, ending};
 
 use super::{Answer, Origin, Question, StoreError};
 use crate::database::{Database, DatabaseError, Ending, Purpose};
+pub use credential::Credential;
 pub use view::{Built, Pair};
 
 /// The store.

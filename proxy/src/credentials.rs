@@ -1,0 +1,232 @@
+//! Commands about credentials: revocations, and service keys.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sidegate::keyring::{self, Keyring, Listed, Made, Wish};
+use sidegate::revoke::{self, Kind, Revocation};
+use sidegate_config::{ProcessEnv, Settings, StoreSettings};
+
+use super::{Failure, print};
+use crate::operate::runtime;
+
+/// What to take away.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum RevokeCommand {
+    /// Everything that a subject has: tokens, links and service keys, if they were issued until now.
+    User {
+        /// The subject's id.
+        subject: String,
+        /// Until then instead, such as 2026-11-28T17:00:00Z.
+        #[arg(long, value_name = "TIME")]
+        before: Option<String>,
+    },
+    /// Every token of a session, also those that are issued later.
+    Session {
+        /// The value of the claim `sid`, or of the one that `claims.session` names.
+        session: String,
+    },
+    /// One token.
+    Token {
+        /// The value of its claim `jti`.
+        token: String,
+    },
+    /// Everybody's tokens and links, if they were issued until then. Service keys stay.
+    Before {
+        /// Such as 2026-11-28T17:00:00Z.
+        time: String,
+    },
+}
+
+/// What to do with service keys.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Make one, and show it: this once.
+    Create {
+        #[command(flatten)]
+        wish: WishArguments,
+    },
+    /// Take one of another make, by the SHA-256 of the whole key.
+    Import {
+        /// What it shall be called: letters and digits.
+        #[arg(long)]
+        id: String,
+        /// 64 hexadecimal digits.
+        #[arg(long, value_name = "DIGEST")]
+        sha256: String,
+        #[command(flatten)]
+        wish: WishArguments,
+    },
+    /// List all of them.
+    List,
+    /// Give one another secret, and show it: this once.
+    Rotate {
+        /// The key's id.
+        id: String,
+        /// For how long the secret that it has is good, too.
+        #[arg(long, default_value = "24h", value_parser = humantime::parse_duration)]
+        overlap: Duration,
+    },
+    /// Revoke one, for ever.
+    Revoke {
+        /// The key's id.
+        id: String,
+    },
+}
+
+/// What is asked for with a key.
+#[derive(Debug, clap::Args)]
+pub(crate) struct WishArguments {
+    /// The subject for whom it speaks: its rights are that subject's.
+    #[arg(long)]
+    subject: String,
+    /// What it is for: a route accepts it that names one of them. May be repeated.
+    #[arg(long = "scope", value_name = "SCOPE")]
+    scopes: Vec<String>,
+    /// Who answers for it.
+    #[arg(long, default_value = "")]
+    owner: String,
+    /// Whatever else is worth knowing.
+    #[arg(long, default_value = "")]
+    note: String,
+    /// For how long it is good, such as 90days. Default: until it is revoked.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    expires_in: Option<Duration>,
+}
+
+pub(crate) fn take_away(
+    config: &PathBuf,
+    json: bool,
+    note: &str,
+    command: &RevokeCommand,
+) -> Result<(), Failure> {
+    let settings = sidegate_config::load(config, &ProcessEnv)?;
+    let (kind, value, before) = match command {
+        RevokeCommand::User { subject, before } => {
+            (Kind::User, subject.as_str(), before.as_deref())
+        }
+        RevokeCommand::Session { session } => (Kind::Session, session.as_str(), None),
+        RevokeCommand::Token { token } => (Kind::Token, token.as_str(), None),
+        RevokeCommand::Before { time } => (Kind::All, "*", Some(time.as_str())),
+    };
+    let revocation = Revocation::new(kind, value, before, note, &settings)?;
+    let StoreSettings::Postgres(store) = &settings.store else {
+        return Err("store: expected `postgres`, where revocations are kept".into());
+    };
+    let xid = runtime()?.block_on(revoke::write_once(store, &revocation, &settings))?;
+    let about = revocation.tag();
+    if json {
+        print(&serde_json::json!({ "about": about, "xid": xid }).to_string())?;
+    } else {
+        print(&format!(
+            "revoked: {about}. No instance accepts it within a second"
+        ))?;
+    }
+    Ok(())
+}
+
+pub(crate) fn manage_keys(
+    config: &PathBuf,
+    json: bool,
+    command: &KeyCommand,
+) -> Result<(), Failure> {
+    let settings = sidegate_config::load(config, &ProcessEnv)?;
+    let runtime = runtime()?;
+    match command {
+        KeyCommand::Create { wish } => {
+            let made = runtime
+                .block_on(async { Keyring::open(&settings).await?.create(&wish.wish()).await })?;
+            show(&made, json)
+        }
+        KeyCommand::Import { id, sha256, wish } => {
+            let made = runtime.block_on(async {
+                Keyring::open(&settings)
+                    .await?
+                    .import(id, sha256, &wish.wish())
+                    .await
+            })?;
+            show(&made, json)
+        }
+        KeyCommand::Rotate { id, overlap } => {
+            let made = runtime
+                .block_on(async { Keyring::open(&settings).await?.rotate(id, *overlap).await })?;
+            show(&made, json)
+        }
+        KeyCommand::List => list(&runtime.block_on(all(&settings))?, json),
+        KeyCommand::Revoke { id } => {
+            runtime.block_on(keyring::revoke(&settings, id))?;
+            if json {
+                print(&serde_json::json!({ "id": id, "revoked": true }).to_string())?;
+            } else {
+                print(&format!(
+                    "revoked: {id}. No instance accepts it within a second"
+                ))?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn all(settings: &Settings) -> Result<Vec<Listed>, keyring::KeyringError> {
+    Keyring::open(settings).await?.list().await
+}
+
+impl WishArguments {
+    fn wish(&self) -> Wish {
+        Wish {
+            subject: self.subject.clone(),
+            scopes: self.scopes.clone(),
+            owner: self.owner.clone(),
+            note: self.note.clone(),
+            life: self.expires_in,
+        }
+    }
+}
+
+fn show(made: &Made, json: bool) -> Result<(), Failure> {
+    if json {
+        return Ok(print(&serde_json::to_string(made)?)?);
+    }
+    print(&format!("id: {}", made.id))?;
+    if let Some(key) = &made.key {
+        print(&format!("key: {key}\nIt is not kept, and not shown again."))?;
+    }
+    for note in &made.notes {
+        print(&format!("note: {note}"))?;
+    }
+    Ok(())
+}
+
+fn list(keys: &[Listed], json: bool) -> Result<(), Failure> {
+    if json {
+        return Ok(print(&serde_json::to_string(keys)?)?);
+    }
+    for key in keys {
+        let or =
+            |time: &Option<String>, none: &str| time.clone().unwrap_or_else(|| none.to_owned());
+        print(&format!(
+            "{}  {}  subject {}  scopes {}  owner {}  expires {}  last used {}{}",
+            key.id,
+            key.state,
+            key.subject,
+            if key.scopes.is_empty() {
+                "none".to_owned()
+            } else {
+                key.scopes.join(",")
+            },
+            if key.owner.is_empty() {
+                "nobody"
+            } else {
+                &key.owner
+            },
+            or(&key.expires_at, "never"),
+            or(&key.last_used_at, "never"),
+            if key.note.is_empty() {
+                String::new()
+            } else {
+                format!("  ({})", key.note)
+            },
+        ))?;
+    }
+    Ok(())
+}

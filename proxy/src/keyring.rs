@@ -1,0 +1,376 @@
+//! Making, bringing along, listing, rotating and revoking service keys: `sidegate key`.
+//!
+//! Promise: a secret is shown once, by the command that made it, and kept nowhere: the table has its digest under the
+//! pepper. A key is made with the login of `database.migrate_url` alone: the one that serves requests can only
+//! take keys away. Every change counts on every instance within the bound, and is noted in `sidegate.audit`.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use sidegate_config::{PostgresSettings, ServiceKeySettings, Settings, StoreSettings, is_scope};
+use sidegate_policy::Id;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
+
+use crate::authn::{KEY_PREFIX, Pepper};
+use crate::credential::Digest;
+use crate::database::{self, ConnectionTask, DatabaseError, describe};
+use crate::generation::id_type;
+
+/// Bytes of a secret.
+const SECRET: usize = 32;
+/// Bytes of an id, which is written in hexadecimal.
+const ID: usize = 8;
+
+/// What is asked for with a key.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wish {
+    /// For whom it speaks.
+    pub subject: String,
+    /// What it is for.
+    pub scopes: Vec<String>,
+    /// Who answers for it.
+    pub owner: String,
+    /// Whatever else is worth knowing.
+    pub note: String,
+    /// For how long it is good; `None`: until it is revoked.
+    pub life: Option<Duration>,
+}
+
+/// A key as it is listed. Times are RFC 3339.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    /// Its id.
+    pub id: String,
+    /// For whom it speaks.
+    pub subject: String,
+    /// What it is for.
+    pub scopes: Vec<String>,
+    /// Who answers for it.
+    pub owner: String,
+    /// Whatever else is worth knowing.
+    pub note: String,
+    /// `good`, `expired` or `revoked`.
+    pub state: String,
+    /// Whether its secret was brought along.
+    pub imported: bool,
+    /// When it was made.
+    pub created_at: String,
+    /// Until when it is good.
+    pub expires_at: Option<String>,
+    /// Until when its secret before the last rotation is.
+    pub previous_until: Option<String>,
+    /// When it was used last, give or take a minute.
+    pub last_used_at: Option<String>,
+}
+
+/// A key whose secret can be seen now and never again.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Made {
+    /// Its id.
+    pub id: String,
+    /// What a program presents; `None` where it has it already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What is worth a second look.
+    pub notes: Vec<String>,
+}
+
+/// Why it is not done.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyringError {
+    /// There is no database.
+    #[error("store: expected `postgres`: a directory file holds no keys")]
+    Store,
+    /// There is no pepper.
+    #[error("service_keys: expected a section with a `pepper`")]
+    Unset,
+    /// The database cannot be had.
+    #[error("{0}")]
+    Connect(#[from] DatabaseError),
+    /// The server refuses.
+    #[error("{}", describe(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// Not an id of a subject.
+    #[error("--subject: expected an id of type {0}")]
+    Subject(&'static str),
+    /// Not a scope.
+    #[error("--scope `{0}`: expected 1 to 64 letters, digits and `.:_-/`")]
+    Scope(String),
+    /// Not a digest.
+    #[error("--sha256: expected 64 hexadecimal digits, the SHA-256 of the whole key")]
+    Digest,
+    /// Not an id of a key.
+    #[error("expected a key's id: 1 to 64 letters and digits")]
+    Id,
+    /// There is no such key that could be changed.
+    #[error("there is no key `{0}` that is not revoked")]
+    Unknown(String),
+    /// It is longer than time goes.
+    #[error("expected a time within a hundred years")]
+    Life,
+    /// The system has no random numbers.
+    #[error("there are no random numbers to be had")]
+    Random,
+}
+
+/// Keys of one deployment.
+pub struct Keyring<'s> {
+    settings: &'s Settings,
+    pepper: Pepper,
+    client: Client,
+    // Ends the connection when it is dropped.
+    _connection: ConnectionTask,
+}
+
+impl<'s> Keyring<'s> {
+    /// Connects, as whoever may change keys.
+    ///
+    /// # Errors
+    /// When there are none, or no connection.
+    pub async fn open(settings: &'s Settings) -> Result<Self, KeyringError> {
+        let (store, keys) = parts(settings)?;
+        let database = &store.database;
+        let url = database.migrate_url.as_ref().unwrap_or(&database.url);
+        let (client, connection) = database::connect(url, database).await?;
+        Ok(Self {
+            settings,
+            pepper: Pepper::new(&keys.pepper),
+            client,
+            _connection: connection,
+        })
+    }
+
+    /// Makes a key.
+    ///
+    /// # Errors
+    /// When a wish cannot be fulfilled, or the server refuses.
+    pub async fn create(&self, wish: &Wish) -> Result<Made, KeyringError> {
+        let id = hexadecimal(&random::<ID>()?);
+        let key = secret(&id)?;
+        let notes = self
+            .insert(&id, &self.pepper.digest(&key), wish, false)
+            .await?;
+        Ok(Made {
+            id,
+            key: Some(key),
+            notes,
+        })
+    }
+
+    /// Takes a key of another make, of which only the SHA-256 is known.
+    ///
+    /// # Errors
+    /// When a wish cannot be fulfilled, or the server refuses.
+    pub async fn import(&self, id: &str, sha256: &str, wish: &Wish) -> Result<Made, KeyringError> {
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if !(1..=64).contains(&id.len()) || !digits(id) {
+            return Err(KeyringError::Id);
+        }
+        let hash = hash_of(sha256).ok_or(KeyringError::Digest)?;
+        let digest = self.pepper.digest_of_hash(&hash);
+        let notes = self.insert(id, &digest, wish, true).await?;
+        Ok(Made {
+            id: id.to_owned(),
+            key: None,
+            notes,
+        })
+    }
+
+    /// Every key.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn list(&self) -> Result<Vec<Listed>, KeyringError> {
+        let rows = self.client.query_typed(LIST, &[]).await?;
+        rows.iter().map(|row| Ok(listed(row)?)).collect()
+    }
+
+    /// Gives a key another secret; the one that it has is good for `overlap` longer, and the one before that no more.
+    ///
+    /// # Errors
+    /// When there is no such key, or the server refuses.
+    pub async fn rotate(&self, id: &str, overlap: Duration) -> Result<Made, KeyringError> {
+        let key = secret(id)?;
+        let digest = self.pepper.digest(&key);
+        let overlap = seconds(overlap)?;
+        let digest = digest.as_slice();
+        let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+            (&id, Type::TEXT),
+            (&digest, Type::BYTEA),
+            (&overlap, Type::INT8),
+        ];
+        if self
+            .client
+            .query_typed(ROTATE, &parameters)
+            .await?
+            .is_empty()
+        {
+            return Err(KeyringError::Unknown(id.to_owned()));
+        }
+        tracing::info!(id, overlap, "a service key was rotated");
+        Ok(Made {
+            id: id.to_owned(),
+            key: Some(key),
+            notes: Vec::new(),
+        })
+    }
+
+    async fn insert(
+        &self,
+        id: &str,
+        digest: &Digest,
+        wish: &Wish,
+        imported: bool,
+    ) -> Result<Vec<String>, KeyringError> {
+        let id_type = id_type(self.settings.policy.subject_id);
+        let subject =
+            Id::parse(id_type, &wish.subject).ok_or(KeyringError::Subject(id_type.name()))?;
+        if let Some(scope) = wish.scopes.iter().find(|scope| !is_scope(scope)) {
+            return Err(KeyringError::Scope(scope.clone()));
+        }
+        let life = wish.life.map(seconds).transpose()?;
+        let (subject, digest) = (subject.as_str(), digest.as_slice());
+        let parameters: [(&(dyn ToSql + Sync), Type); 8] = [
+            (&id, Type::TEXT),
+            (&digest, Type::BYTEA),
+            (&subject, Type::TEXT),
+            (&wish.scopes, Type::TEXT_ARRAY),
+            (&wish.owner, Type::TEXT),
+            (&wish.note, Type::TEXT),
+            (&life, Type::INT8),
+            (&imported, Type::BOOL),
+        ];
+        let rows = self.client.query_typed(INSERT, &parameters).await?;
+        let known: bool = rows.first().map_or(Ok(false), |row| row.try_get(0))?;
+        tracing::info!(id, subject, scopes = ?wish.scopes, imported, "a service key was made");
+        Ok(self.notes(wish, known))
+    }
+
+    /// What makes a key of less use than somebody may think.
+    fn notes(&self, wish: &Wish, known: bool) -> Vec<String> {
+        let mut notes = Vec::new();
+        if !known {
+            notes.push("its subject has no row in sidegate.subjects, or an inactive one: it is refused until it has".to_owned());
+        }
+        if wish.scopes.is_empty() {
+            notes.push("it has no scope, so no route accepts it".to_owned());
+        }
+        let mut routes = self.settings.routes.iter().flat_map(|route| &route.scopes);
+        let unasked = |scope: &&String| !routes.any(|asked| asked == *scope);
+        notes.extend(
+            wish.scopes
+                .iter()
+                .filter(unasked)
+                .map(|scope| format!("no route asks for `{scope}`")),
+        );
+        notes
+    }
+}
+
+impl fmt::Debug for Keyring<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyring").finish_non_exhaustive()
+    }
+}
+
+/// Revokes a key, as the login of `database.url`: for this no other right is needed.
+///
+/// # Errors
+/// When there is no such key, or the server refuses.
+pub async fn revoke(settings: &Settings, id: &str) -> Result<(), KeyringError> {
+    let (store, _) = parts(settings)?;
+    let (client, _connection) = database::connect(&store.database.url, &store.database).await?;
+    let rows = client.query_typed(REVOKE, &[(&id, Type::TEXT)]).await?;
+    if rows.first().map_or(Ok(false), |row| row.try_get(0))? {
+        tracing::info!(id, "a service key was revoked");
+        Ok(())
+    } else {
+        Err(KeyringError::Unknown(id.to_owned()))
+    }
+}
+
+fn parts(settings: &Settings) -> Result<(&PostgresSettings, &ServiceKeySettings), KeyringError> {
+    let StoreSettings::Postgres(store) = &settings.store else {
+        return Err(KeyringError::Store);
+    };
+    let keys = settings.service_keys.as_ref().ok_or(KeyringError::Unset)?;
+    Ok((store, keys))
+}
+
+/// What a program presents.
+fn secret(id: &str) -> Result<String, KeyringError> {
+    let secret = URL_SAFE_NO_PAD.encode(random::<SECRET>()?);
+    Ok(format!("{KEY_PREFIX}{id}_{secret}"))
+}
+
+fn random<const BYTES: usize>() -> Result<[u8; BYTES], KeyringError> {
+    let mut bytes = [0; BYTES];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map_err(|_unspecified| KeyringError::Random)?;
+    Ok(bytes)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn hash_of(text: &str) -> Option<[u8; 32]> {
+    let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
+        return None;
+    };
+    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
+    bytes?.try_into().ok()
+}
+
+fn seconds(life: Duration) -> Result<i64, KeyringError> {
+    const CENTURY: u64 = 100 * 366 * 24 * 3600;
+    let seconds = life.as_secs();
+    i64::try_from(seconds)
+        .ok()
+        .filter(|_| seconds <= CENTURY)
+        .ok_or(KeyringError::Life)
+}
+
+fn listed(row: &Row) -> Result<Listed, tokio_postgres::Error> {
+    let time = |at: usize| {
+        let time: Option<SystemTime> = row.try_get(at)?;
+        Ok::<_, tokio_postgres::Error>(
+            time.map(|time| humantime::format_rfc3339_seconds(time).to_string()),
+        )
+    };
+    Ok(Listed {
+        id: row.try_get(0)?,
+        subject: row.try_get(1)?,
+        scopes: row.try_get(2)?,
+        owner: row.try_get(3)?,
+        note: row.try_get(4)?,
+        state: row.try_get(5)?,
+        imported: row.try_get(6)?,
+        created_at: time(7)?.unwrap_or_default(),
+        expires_at: time(8)?,
+        previous_until: time(9)?,
+        last_used_at: time(10)?,
+    })
+}
+
+/// Whether its subject has a row that is active.
+const INSERT: &str = "\
+with made as (insert into sidegate.service_keys (id, digest, subject, scopes, owner, note, expires_at, imported) \
+              values ($1, $2, $3, $4, $5, $6, clock_timestamp() + $7 * interval '1 second', $8)) \
+select exists (select from sidegate.subjects s where s.id::text = $3 and s.active)";
+const ROTATE: &str = "\
+update sidegate.service_keys set previous_digest = digest, digest = $2, \
+    previous_until = clock_timestamp() + $3 * interval '1 second' \
+where id = $1 and revoked_at is null returning id";
+const REVOKE: &str = "select sidegate.revoke_key($1)";
+const LIST: &str = "\
+select id, subject, scopes, owner, note, \
+       case when revoked_at is not null then 'revoked' when expires_at <= clock_timestamp() then 'expired' else 'good' end, \
+       imported, created_at, nullif(expires_at, 'infinity'), previous_until, last_used_at \
+from sidegate.service_keys order by created_at, id";

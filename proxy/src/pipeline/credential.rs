@@ -1,0 +1,146 @@
+//! Stage 3: who asks, by a credential that still counts.
+//!
+//! Promise: a principal that leaves here was verified, was not revoked as of at most the bound ago (or as long ago as
+//! the route accepts while nobody can be asked), and is let in by the route's scopes if it is a service key. Nobody
+//! is refused for what was changed before the request came.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::{Credential, Pipeline};
+use crate::authn::{AuthnError, KeyVerdict, PresentedKey, Principal, TokenError};
+use crate::coherence::BootTime;
+use crate::facts::{Known, Patience};
+use crate::head::Head;
+use crate::rejection::Rejection;
+use crate::route::Route;
+
+/// A principal, and whether its credential may be revoked for longer than the bound because nobody could be asked.
+pub(super) struct Identified {
+    pub(super) principal: Arc<Principal>,
+    pub(super) is_stale: bool,
+}
+
+impl Pipeline {
+    /// Who asks.
+    pub(super) async fn identify(
+        &self,
+        head: &Head<'_>,
+        peer: Option<IpAddr>,
+        credential: &Credential,
+        (route, arrived): (&Route, BootTime),
+    ) -> Result<Identified, Rejection> {
+        let patience = Patience {
+            arrived,
+            stale_if_error: route.stale_if_error,
+        };
+        let identified = match credential {
+            Credential::Presented => self.verified(head, peer, patience).await?,
+            Credential::Assumed(principal) => Identified {
+                principal: Arc::clone(principal),
+                is_stale: false,
+            },
+        };
+        if let Some(scopes) = &identified.principal.scopes
+            && !route
+                .scopes
+                .iter()
+                .any(|asked| scopes.iter().any(|scope| **scope == **asked))
+        {
+            return Err(Rejection::Scope);
+        }
+        Ok(identified)
+    }
+
+    async fn verified(
+        &self,
+        head: &Head<'_>,
+        peer: Option<IpAddr>,
+        patience: Patience,
+    ) -> Result<Identified, Rejection> {
+        let client = || self.trusted_proxies.client(peer?, head.headers());
+        // Who is known to be good is let in, whoever shares its client's address.
+        let throttled = !self.throttle.is_quiet()
+            && client().is_some_and(|client| self.throttle.stops(&client))
+            && self.authenticator.presents(head);
+        let found = match self.authenticator.key(head)? {
+            Some(key) if throttled => self.known_key(&key)?,
+            Some(key) => self.by_key(&key, patience).await,
+            None => self.by_token(head, throttled, patience).await,
+        };
+        if let Err(Rejection::Authn(AuthnError::Token(error))) = &found
+            && error.is_suspicious()
+            && let Some(client) = client()
+        {
+            self.throttle.failed(&client);
+        }
+        found
+    }
+
+    async fn by_token(
+        &self,
+        head: &Head<'_>,
+        throttled: bool,
+        patience: Patience,
+    ) -> Result<Identified, Rejection> {
+        let now = self.clock.now();
+        let principal = if throttled {
+            let known = self.authenticator.known(head, now);
+            known.ok_or(Rejection::Throttled)?
+        } else {
+            self.authenticator.authenticate(head, now).await?
+        };
+        let facts = self.authorizer.facts();
+        let Known { found, is_stale } = facts.revokes(&principal.presented(), patience).await?;
+        if found {
+            return Err(AuthnError::from(TokenError::Revoked).into());
+        }
+        Ok(Identified {
+            principal,
+            is_stale,
+        })
+    }
+
+    async fn by_key(
+        &self,
+        key: &PresentedKey,
+        patience: Patience,
+    ) -> Result<Identified, Rejection> {
+        let judge = |table: &_| key.judge(table, self.clock.now());
+        let facts = self.authorizer.facts();
+        let Known { found, is_stale } = facts.key(key.wanted(), judge, patience).await?;
+        identified(key, found, is_stale)
+    }
+
+    /// What is known at once: nobody is asked for a client that presents too much.
+    fn known_key(&self, key: &PresentedKey) -> Result<Result<Identified, Rejection>, Rejection> {
+        let judge = |table: &_| key.judge(table, self.clock.now());
+        match self.authorizer.facts().key_at_once(judge) {
+            Some(found @ KeyVerdict::Good(_)) => Ok(identified(key, found, false)),
+            Some(KeyVerdict::Unknown | KeyVerdict::Revoked | KeyVerdict::Expired) | None => {
+                Err(Rejection::Throttled)
+            }
+        }
+    }
+}
+
+fn identified(
+    key: &PresentedKey,
+    found: KeyVerdict,
+    is_stale: bool,
+) -> Result<Identified, Rejection> {
+    let refused = |error: TokenError| Err(AuthnError::from(error).into());
+    match found {
+        KeyVerdict::Good(row) => {
+            row.note_use();
+            let principal = key.principal(&row).map_err(AuthnError::from)?;
+            Ok(Identified {
+                principal: Arc::new(principal),
+                is_stale,
+            })
+        }
+        KeyVerdict::Unknown => refused(TokenError::UnknownServiceKey),
+        KeyVerdict::Revoked => refused(TokenError::Revoked),
+        KeyVerdict::Expired => refused(TokenError::Expired),
+    }
+}

@@ -1,0 +1,218 @@
+//! Taking credentials away: `sidegate revoke`, and `/revocations` of the admin listener.
+//!
+//! Promise: what is written counts on every instance within the bound (DESIGN §5): it goes the way of every change.
+//! It is kept for as long as anything that it is about could still be good, and for a month at least. What was
+//! taken away is not given back: another revocation only takes more.
+//!
+//! Does not: end a session at its provider, which may issue new tokens for it: a revocation of a session is about
+//! those too, one of a user is not.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use sidegate_config::{PostgresSettings, Settings};
+use sidegate_policy::{Id, UnixMicros};
+use tokio::time::timeout;
+use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::authn::MAX_NAME_BYTES;
+use crate::database::{self, DatabaseError, describe};
+use crate::generation::id_type;
+
+/// How long a write may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
+/// The shortest time that a revocation is kept.
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// What is taken away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    kind: Kind,
+    value: String,
+    /// What was issued until then; `None`: what is issued later, too.
+    before: Option<UnixMicros>,
+    note: String,
+}
+
+/// By what it is named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// Everything that a subject has: tokens, links, service keys.
+    User,
+    /// Every token of a session (the claim `sid`, or what `claims.session` names).
+    Session,
+    /// One token (`jti`).
+    Token,
+    /// Everybody's tokens and links. Service keys are not.
+    All,
+}
+
+/// Why there is nothing to take away.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RevocationError {
+    /// Not an id of a subject.
+    #[error("expected a subject's id of type {0}")]
+    Subject(&'static str),
+    /// Not a name that a token can have.
+    #[error("expected 1 to {MAX_NAME_BYTES} bytes, as a token that is accepted has")]
+    Name,
+    /// Not a time.
+    #[error("expected a time such as 2026-11-28T17:00:00Z")]
+    Time,
+    /// A time that is still to come: what is issued until then would not be good when it is issued.
+    #[error("expected a time that is not in the future")]
+    Future,
+}
+
+/// Why it is not written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The database cannot be had.
+    #[error("{0}")]
+    Connect(#[from] DatabaseError),
+    /// The server refuses, or the connection is lost: it may be written or not.
+    #[error("{}", describe(.0))]
+    Postgres(#[from] tokio_postgres::Error),
+    /// The server does not answer.
+    #[error("no answer within {} s: it may be written or not, and to say it again does no harm", PATIENCE.as_secs())]
+    TimedOut,
+}
+
+impl Kind {
+    /// As the tables have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Session => "session",
+            Self::Token => "token",
+            Self::All => "all",
+        }
+    }
+}
+
+impl Revocation {
+    /// Of what `value` names. `before` is RFC 3339; a user's and everybody's default to now, and of a session and a
+    /// token everything is meant, whenever it is issued.
+    ///
+    /// # Errors
+    /// When there can be no such thing.
+    pub fn new(
+        kind: Kind,
+        value: &str,
+        before: Option<&str>,
+        note: &str,
+        settings: &Settings,
+    ) -> Result<Self, RevocationError> {
+        let now = SystemTime::now();
+        let before = match before {
+            Some(text) => {
+                let time =
+                    humantime::parse_rfc3339(text).map_err(|_no_time| RevocationError::Time)?;
+                if time > now {
+                    return Err(RevocationError::Future);
+                }
+                Some(micros(time))
+            }
+            None => None,
+        };
+        let value = match kind {
+            Kind::User => {
+                let id_type = id_type(settings.policy.subject_id);
+                let id = Id::parse(id_type, value);
+                let id = id.filter(|id| id.as_str().len() <= MAX_NAME_BYTES);
+                id.ok_or(RevocationError::Subject(id_type.name()))?
+                    .to_string()
+            }
+            Kind::Session | Kind::Token => {
+                if value.is_empty() || value.len() > MAX_NAME_BYTES || value.contains('\0') {
+                    return Err(RevocationError::Name);
+                }
+                value.to_owned()
+            }
+            Kind::All => "*".to_owned(),
+        };
+        let before = match kind {
+            Kind::User | Kind::All => Some(before.unwrap_or_else(|| micros(now))),
+            Kind::Session | Kind::Token => before,
+        };
+        Ok(Self {
+            kind,
+            value,
+            before,
+            note: note.chars().filter(|it| *it != '\0').take(500).collect(),
+        })
+    }
+
+    /// The tag under which it is written.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        format!("{}:{}", self.kind.name(), self.value)
+    }
+}
+
+/// Writes it, in a transaction of its own. The transaction's number.
+///
+/// # Errors
+/// When the server refuses, or the connection is lost.
+pub async fn write(
+    client: &Client,
+    revocation: &Revocation,
+    settings: &Settings,
+) -> Result<String, tokio_postgres::Error> {
+    let kind = revocation.kind.name();
+    let before = revocation.before.map(|before| before.0);
+    let keep = i64::try_from(keep(settings).as_secs()).unwrap_or(i64::MAX);
+    let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+        (&kind, Type::TEXT),
+        (&revocation.value, Type::TEXT),
+        (&before, Type::INT8),
+        (&keep, Type::INT8),
+        (&revocation.note, Type::TEXT),
+    ];
+    let rows = client.query_typed(WRITE, &parameters).await?;
+    rows.first()
+        .map_or_else(|| Ok(String::new()), |row| row.try_get(0))
+}
+
+/// The same, over a connection of its own and as the login of `database.url`.
+///
+/// # Errors
+/// When there is no connection, or the server refuses or does not answer.
+pub async fn write_once(
+    store: &PostgresSettings,
+    revocation: &Revocation,
+    settings: &Settings,
+) -> Result<String, WriteError> {
+    let database = &store.database;
+    let (client, _connection) = database::connect(&database.url, database).await?;
+    match timeout(PATIENCE, write(&client, revocation, settings)).await {
+        Ok(written) => Ok(written?),
+        Err(_elapsed) => Err(WriteError::TimedOut),
+    }
+}
+
+/// For how long something that was issued could be good.
+fn keep(settings: &Settings) -> Duration {
+    let lives = settings.issuers.iter();
+    let lives = lives.map(|issuer| {
+        issuer
+            .max_lifetime
+            .saturating_add(issuer.leeway.saturating_mul(2))
+    });
+    lives.max().unwrap_or_default().saturating_mul(2).max(MONTH)
+}
+
+fn micros(time: SystemTime) -> UnixMicros {
+    let since = time
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    UnixMicros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// By the database's clock it is kept, not by ours.
+const WRITE: &str = "select sidegate.revoke($1, $2, \
+    coalesce('epoch'::timestamptz + $3 * interval '1 microsecond', 'infinity'), \
+    clock_timestamp() + $4 * interval '1 second', $5)::text";
