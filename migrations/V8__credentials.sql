@@ -39,8 +39,9 @@ select k.id, k.imported, k.digest, k.previous_digest, k.subject,
        json_build_object('tag', 'key:' || k.id, 'key', json_build_object(
            'digest', encode(k.digest, 'hex'),
            'previous_digest', encode(k.previous_digest, 'hex'),
-           'previous_until', greatest(least(extract(epoch from k.previous_until) * 1000000, 9223372036854775807),
-                                      -9223372036854775808)::bigint,
+           'previous_until', case when k.previous_until is not null then
+                             greatest(least(extract(epoch from k.previous_until) * 1000000, 9223372036854775807),
+                                      -9223372036854775808)::bigint end,
            'imported', k.imported, 'subject', k.subject, 'scopes', k.scopes,
            'created_at', greatest(least(extract(epoch from k.created_at) * 1000000, 9223372036854775807),
                                   -9223372036854775808)::bigint,
@@ -161,3 +162,15 @@ create trigger audit_revocation after insert or delete or update
     on sidegate.revocations for each row execute function sidegate.audit_revocation();
 
 revoke all on function sidegate.audit_key(), sidegate.audit_revocation() from public;
+
+-- Those two are wanted, too.
+create or replace view sidegate.surplus as
+select g.tgrelid::regclass as relation, g.tgname as name
+from pg_catalog.pg_trigger g
+join pg_catalog.pg_proc p on p.oid = g.tgfoid
+where p.pronamespace = 'sidegate'::regnamespace and not g.tgisinternal
+  and not exists (select from sidegate.triggers t where t.relation = g.tgrelid and t.name = g.tgname)
+  and not (g.tgrelid = 'sidegate.change_log'::regclass and g.tgname = 'sidegate_ring'
+           and exists (select from sidegate.state s where s.key = 'doorbell' and s.value = 'true'))
+  and not (g.tgrelid = 'sidegate.service_keys'::regclass and g.tgname = 'audit_key')
+  and not (g.tgrelid = 'sidegate.revocations'::regclass and g.tgname = 'audit_revocation');

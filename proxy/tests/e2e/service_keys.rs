@@ -294,7 +294,7 @@ fn unknown_keys_ask_the_database_nothing_and_a_known_one_outlives_it_as_its_rout
     eventually("allowed as the route accepts", || {
         let reply = get(sidegate, &mine, ("X-Api-Key", &key));
         assert_eq!(reply.status, 200);
-        reply.header("X-Sidegate-Degraded").is_some().then_some(())
+        reply.header("x-sidegate-degraded").is_some().then_some(())
     });
     assert_eq!(
         status(sidegate, "/me", &key),
