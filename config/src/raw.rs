@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_yaml::Value;
 
-pub(crate) use cache::{Cache, Class, Coherence, MediaClass};
+pub(crate) use cache::{Cache, Class, Coherence};
 pub(crate) use database::{Database, PoolerName, RefreshName, View};
 pub(crate) use hardening::{Hardening, Limits, ModeName, RuleName};
 pub(crate) use issuer::{AlgorithmName, Claims, Issuer, Key, Source, SourceFields};

@@ -2,6 +2,7 @@
 //! or failed, 2 wrong usage.
 
 mod check;
+mod links;
 mod operate;
 mod routes;
 
@@ -16,6 +17,7 @@ use sidegate::{authn, demo, explain, migrate};
 use sidegate_config::{Env, ProcessEnv};
 use tracing_subscriber::EnvFilter;
 
+use links::{LinkCommand, create_link};
 use operate::{ViewCommand, examine_database, invalidate_facts, look_at_view, migrate_database};
 
 #[global_allocator]
@@ -109,6 +111,11 @@ enum Command {
         /// What has changed, such as `user:U`, `member:TEAM:USER`, `resource:KIND:ID`; `*` is all.
         #[arg(required = true, value_name = "TAG")]
         tags: Vec<String>,
+    },
+    /// Links that carry their own credential (`links`).
+    Link {
+        #[command(subcommand)]
+        command: LinkCommand,
     },
     /// The materialized view of who has access to what (`database.view`).
     View {
@@ -209,6 +216,7 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Doctor { config, json } => return examine_database(&config, json),
         Command::Invalidate { config, json, tags } => invalidate_facts(&config, &tags, json)?,
+        Command::Link { command } => create_link(command)?,
         Command::View {
             config,
             json,

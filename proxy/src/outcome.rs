@@ -44,6 +44,8 @@ pub enum Code {
     MissingCredential,
     /// 401: a credential that is not good.
     InvalidCredential,
+    /// 401: a link that is not good.
+    InvalidLink,
     /// 403: a cookie or preflight from an origin that is not allowed.
     OriginNotAllowed,
     /// 404: no such route.
@@ -88,6 +90,7 @@ impl Code {
             Self::UnnamedResource,
             Self::MissingCredential,
             Self::InvalidCredential,
+            Self::InvalidLink,
             Self::OriginNotAllowed,
             Self::NoRoute,
             Self::KeysUnavailable,
@@ -127,6 +130,7 @@ impl Code {
             Self::UnnamedResource => "unnamed_resource",
             Self::MissingCredential => "missing_credential",
             Self::InvalidCredential => "invalid_credential",
+            Self::InvalidLink => "invalid_link",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::NoRoute => "no_route",
             Self::KeysUnavailable => "keys_unavailable",
@@ -165,6 +169,7 @@ impl Code {
             | Self::UnnamedResource
             | Self::MissingCredential
             | Self::InvalidCredential
+            | Self::InvalidLink
             | Self::OriginNotAllowed
             | Self::NoRoute => "deny",
             Self::KeysUnavailable

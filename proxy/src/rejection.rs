@@ -134,7 +134,8 @@ impl Rejection {
             }
             Self::Authn(
                 AuthnError::Credential(CredentialError::Missing | CredentialError::NotBearer)
-                | AuthnError::Token(_),
+                | AuthnError::Token(_)
+                | AuthnError::Link(_),
             ) => StatusCode::UNAUTHORIZED,
             Self::NoRoute | Self::Denied { hidden: true, .. } => StatusCode::NOT_FOUND,
             Self::PreflightAnswered { .. } => StatusCode::NO_CONTENT,
@@ -186,6 +187,7 @@ impl Rejection {
             Self::Authn(
                 AuthnError::Credential(CredentialError::NotBearer) | AuthnError::Token(_),
             ) => Code::InvalidCredential,
+            Self::Authn(AuthnError::Link(_)) => Code::InvalidLink,
             Self::Denied { reason, .. } => Code::Decision(*reason),
             Self::PreflightAnswered { .. } => Code::PreflightAnswered,
             Self::Store(StoreError::Unavailable) => Code::StoreUnavailable,
@@ -227,7 +229,9 @@ impl Rejection {
             | Self::Timeout
             | Self::Internal => None,
             Self::Authn(
-                AuthnError::Credential(CredentialError::NotBearer) | AuthnError::Token(_),
+                AuthnError::Credential(CredentialError::NotBearer)
+                | AuthnError::Token(_)
+                | AuthnError::Link(_),
             ) => Some("Bearer realm=\"sidegate\", error=\"invalid_token\""),
         }
     }

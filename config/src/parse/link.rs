@@ -67,7 +67,7 @@ pub(crate) fn media(
     };
     let object = object(&raw.object, &at.key("object"), report);
     let links = links?;
-    if !links.is_some_and(|links| links.settings.storage.is_some()) {
+    if links.is_none_or(|links| links.settings.storage.is_none()) {
         return report.refuse(at, "expected `links.storage`, which signs URLs for it");
     }
     let bucket = match raw.bucket {

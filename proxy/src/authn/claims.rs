@@ -99,6 +99,7 @@ pub(super) struct Rules {
 pub(super) struct Verified {
     pub(super) subject: String,
     pub(super) roles: Arc<[Arc<str>]>,
+    pub(super) issued_at: UnixMicros,
     pub(super) expires_at: UnixMicros,
 }
 
@@ -111,7 +112,7 @@ impl Rules {
     ) -> Result<Verified, TokenError> {
         self.check_type(token.token_type.as_deref())?;
         let claims = &token.claims;
-        let expires_at = self.check_times(claims, now)?;
+        let (issued_at, expires_at) = self.check_times(claims, now)?;
         self.check_audience(claims)?;
         if !matches!(claims.get("jti"), None | Some(Value::String(_))) {
             return Err(TokenError::Claim);
@@ -133,6 +134,7 @@ impl Rules {
         Ok(Verified {
             subject: subject.to_owned(),
             roles,
+            issued_at,
             expires_at,
         })
     }
@@ -148,11 +150,12 @@ impl Rules {
         }
     }
 
+    /// When it was issued, and until when it is good.
     fn check_times(
         &self,
         claims: &Map<String, Value>,
         now: UnixMicros,
-    ) -> Result<UnixMicros, TokenError> {
+    ) -> Result<(UnixMicros, UnixMicros), TokenError> {
         let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         let (now, leeway) = (now.0.div_euclid(1_000_000), seconds(self.leeway));
         let exp = date(claims, "exp")?.ok_or(TokenError::Claim)?;
@@ -168,9 +171,8 @@ impl Rules {
         if lifetime < 0 || lifetime > seconds(self.max_lifetime) {
             return Err(TokenError::Lifetime);
         }
-        Ok(UnixMicros(
-            exp.saturating_add(leeway).saturating_mul(1_000_000),
-        ))
+        let instant = |seconds: i64| UnixMicros(seconds.saturating_mul(1_000_000));
+        Ok((instant(iat), instant(exp.saturating_add(leeway))))
     }
 
     fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), TokenError> {

@@ -27,12 +27,14 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::AUTHORIZATION;
 use http::{HeaderName, Method};
 use prometheus::proto::MetricFamily;
 use sidegate_config::{ClaimSettings, IssuerSettings, Settings};
 use sidegate_policy::{Id, IdType, UnixMicros};
 
 use crate::head::Head;
+use crate::link::LinkError;
 use credential::Carriers;
 use keys::KeySet;
 use verified::{Name, VerifiedTokens};
@@ -44,14 +46,32 @@ pub struct Principal {
     pub subject: Id,
     /// User or service.
     pub kind: SubjectType,
-    /// Who says so; `None` for an assumed subject (`explain --subject`).
+    /// Who says so; `None` for an assumed subject (`explain --subject`) and for whoever follows a link.
     pub issuer: Option<Arc<str>>,
     /// Roles that the token claims.
     pub roles: Arc<[Arc<str>]>,
+    /// When the credential was issued, if it says so.
+    pub issued_at: Option<UnixMicros>,
     /// Until when the credential is good.
     pub expires_at: Option<UnixMicros>,
     /// Where the credential was, and whether the application may see it.
     pub carrier: Option<(Carrier, bool)>,
+}
+
+impl Principal {
+    /// A person without a credential, whose rights are asked about and who is let through nowhere.
+    #[must_use]
+    pub fn assumed(subject: Id) -> Self {
+        Self {
+            subject,
+            kind: SubjectType::User,
+            issuer: None,
+            roles: Arc::from([]),
+            issued_at: None,
+            expires_at: None,
+            carrier: None,
+        }
+    }
 }
 
 /// What kind of party a subject is.
@@ -83,6 +103,9 @@ pub enum AuthnError {
     /// A token that is not good.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// A link that is not good.
+    #[error(transparent)]
+    Link(#[from] LinkError),
 }
 
 /// Verifies credentials. Built once from the configuration.
@@ -167,6 +190,7 @@ impl Authenticator {
             kind: SubjectType::User,
             issuer: Some(Arc::clone(&issuer.name)),
             roles: verified.roles,
+            issued_at: Some(verified.issued_at),
             expires_at: Some(verified.expires_at),
             carrier: Some((credential.carrier, issuer.forward)),
         });
@@ -202,6 +226,13 @@ impl Authenticator {
     #[must_use]
     pub fn presents(&self, head: &Head<'_>) -> bool {
         self.carriers.extract(head).is_ok()
+    }
+
+    /// Whether a request carries anything where a credential may be, good or bad, one or several.
+    #[must_use]
+    pub fn has_credential(&self, head: &Head<'_>) -> bool {
+        head.headers().contains_key(AUTHORIZATION)
+            || self.carriers.extract(head) != Err(CredentialError::Missing)
     }
 
     /// Checks a token's signature with an issuer's keys and nothing else, so that published

@@ -9,6 +9,7 @@ mod body;
 mod cleared;
 mod context;
 mod ending;
+mod storage;
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -104,13 +105,17 @@ impl ProxyHttp for Gateway {
             Sight::Route(route) => ctx.route = Some(Arc::clone(route)),
             Sight::Principal(principal) => ctx.subject = Some(principal.subject.clone()),
             Sight::Reported(rules) => reported = rules,
-            Sight::Target(_) | Sight::Resource(_) | Sight::Evidence(_) => {}
+            Sight::Target(_) | Sight::Link(_) | Sight::Resource(_) | Sight::Evidence(_) => {}
         };
         let pipeline = &generation.pipeline;
         let admitted = pipeline.admit(request, see).await;
         self.report(session, ctx, reported);
         let rejection = match admitted.and_then(|clearance| cleared::clear(head, ctx, clearance)) {
             Ok(()) => {
+                if let Some(location) = storage::location(ctx).await {
+                    storage::redirect(session, ctx, location).await?;
+                    return Ok(true);
+                }
                 if !ctx.websocket {
                     let (settings, route) = (&generation.settings, ctx.route.as_deref());
                     let (limits, strictness) = (&settings.limits, settings.strictness);

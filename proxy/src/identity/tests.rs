@@ -209,6 +209,7 @@ fn principal(subject: &str, roles: &[&str]) -> Principal {
         kind: SubjectType::User,
         issuer: Some(Arc::from("https://id.example/")),
         roles: roles.iter().map(|role| Arc::from(*role)).collect(),
+        issued_at: None,
         expires_at: Some(at(NOW + 3600)),
         carrier: None,
     }

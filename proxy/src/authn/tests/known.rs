@@ -88,6 +88,7 @@ fn principal(subject: &str) -> Arc<Principal> {
         kind: SubjectType::User,
         issuer: Some(Arc::from(ISSUER)),
         roles: Arc::from([]),
+        issued_at: None,
         expires_at: Some(UnixMicros(i64::MAX)),
         carrier: Some((Carrier::Bearer, true)),
     })
