@@ -162,6 +162,21 @@ fn a_permitted_client_is_sent_to_the_storage_and_nobody_else() {
         question.ends_with("\r\n\r\n{\"expiresIn\":180}"),
         "{question}"
     );
+    assert!(
+        recorder.received().is_empty(),
+        "the application is not asked"
+    );
+}
+
+#[test]
+fn what_the_storage_has_signed_is_for_whoever_may_read_it_now() {
+    let database = Database::example();
+    let (recorder, storage) = (Recorder::start(), Storage::start());
+    let sidegate = started(&database, &recorder, &config(&storage, ""));
+    let_bob_view(&database);
+    let mine = format!("/m/{MINE}");
+    let first = get(&sidegate, ALICE, &mine);
+    let location = first.header("location").unwrap().to_owned();
 
     // Whoever else may read it, by a link too: one question serves all of them.
     let link = link(&sidegate, BOB, &mine);
