@@ -187,13 +187,15 @@ fn each_parameter_is_there_once_and_in_one_spelling() {
             "+1",
             "1.0",
             "0x1",
-            " 1",
+            "%201",
             "01",
             "1e9",
             "9999999999999",
         ] {
             let refused = follow(&links, &format!("{others}&{name}={other}"), &asked, NOW);
-            assert_eq!(refused, Err(LinkError::Malformed), "{name}={other}");
+            let malformed = refused == Err(LinkError::Malformed);
+            let empty = (name, other, refused) == ("sig", "", Err(LinkError::Signature));
+            assert!(malformed || empty, "{name}={other}");
         }
         let padded = follow(&links, &format!("{others}&{name}=0{value}"), &asked, NOW);
         assert!(padded.is_err(), "{name}");

@@ -30,7 +30,7 @@ pub(crate) fn let_bob_view(database: &Database) {
             "insert into users values ('{BOB}', 'bob@example');
              insert into teams values ('{TEAM}', 'team');
              insert into team_members values ('{TEAM}', '{BOB}', 'viewer');
-             insert into projects (id, user_id, team_id) values ('{TEAM}', '{ALICE}', '{TEAM}');
+             insert into public.projects (id, user_id, team_id) values ('{TEAM}', '{ALICE}', '{TEAM}');
              update generations set project_id = '{TEAM}' where id = '{MINE}'"
         ),
     );
