@@ -282,6 +282,34 @@ fn a_storage_that_is_silent_costs_its_time_out_and_no_more() {
 }
 
 #[test]
+fn a_right_that_may_be_gone_already_gets_no_url_that_outlives_it() {
+    let database = Database::example();
+    let (recorder, storage) = (Recorder::start(), Storage::start());
+    let stale = config(&storage, "").replace("links: true,", "stale_if_error: 30s,");
+    let sidegate = started(&database, &recorder, &stale);
+    let mine = format!("/m/{MINE}");
+    eventually("an open cache", || {
+        (metric(&sidegate, "sidegate_cache_open") == Some(1)).then_some(())
+    });
+    assert_eq!(get(&sidegate, ALICE, &mine).status, 302);
+    database.session(SUPERUSER).run("checkpoint");
+    database.cluster.pause().unwrap();
+    let reply = eventually("an answer on stale facts", || {
+        let reply = get(&sidegate, ALICE, &mine);
+        reply
+            .header("x-sidegate-degraded")
+            .is_some()
+            .then_some(reply)
+    });
+    assert_eq!((reply.status, reply.header("location")), (200, None));
+    database.cluster.resume().unwrap();
+    eventually("the storage again", || {
+        (get(&sidegate, ALICE, &mine).status == 302).then_some(())
+    });
+    assert_eq!(storage.asked(), 1);
+}
+
+#[test]
 fn many_who_ask_for_one_object_ask_the_storage_once() {
     let database = Database::example();
     let (recorder, storage) = (Recorder::start(), Storage::start());
