@@ -31,6 +31,7 @@ use uuid::Uuid;
 use crate::generation::Current;
 use crate::head;
 use crate::identity::{self, DECISION_ID, DEGRADED};
+use crate::link;
 use crate::metrics::Metrics;
 use crate::outcome::Code;
 use crate::pipeline::{Request, Sight};
@@ -105,7 +106,8 @@ impl ProxyHttp for Gateway {
             Sight::Route(route) => ctx.route = Some(Arc::clone(route)),
             Sight::Principal(principal) => ctx.subject = Some(principal.subject.clone()),
             Sight::Reported(rules) => reported = rules,
-            Sight::Target(_) | Sight::Link(_) | Sight::Resource(_) | Sight::Evidence(_) => {}
+            Sight::Link(_) => ctx.by_link = true,
+            Sight::Target(_) | Sight::Resource(_) | Sight::Evidence(_) => {}
         };
         let pipeline = &generation.pipeline;
         let admitted = pipeline.admit(request, see).await;
@@ -242,6 +244,9 @@ impl ProxyHttp for Gateway {
         }
         for name in identity::strip_answer(&response.headers) {
             response.remove_header(&name);
+        }
+        if ctx.by_link {
+            link::keep_private(response)?;
         }
         let mut buffer = Uuid::encode_buffer();
         let decision_id: &str = ctx.decision_id.hyphenated().encode_lower(&mut buffer);

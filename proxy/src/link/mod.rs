@@ -8,11 +8,13 @@
 //! Does not: bind a link to a host, to whoever uses it, to a number of uses or to the other parameters of
 //! its query. Two deployments that share a key accept each other's links.
 
+mod answer;
 mod follow;
 mod mint;
 mod parameters;
 mod tally;
 
+pub(crate) use answer::keep_private;
 pub(crate) use follow::{follow, taken};
 pub use mint::{By, MintError, Minted, mint};
 pub use parameters::Presented;

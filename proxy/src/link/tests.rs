@@ -245,8 +245,8 @@ fn what_is_no_link_stays_and_what_is_one_goes() {
 proptest! {
     #[test]
     fn no_two_links_have_one_message(
-        one in ("[/ab]{0,4}", "[ab]{1,3}", "[ab:]{1,3}", "[ab]{1,3}", 0..120_i64, 0..120_i64),
-        two in ("[/ab]{0,4}", "[ab]{1,3}", "[ab:]{1,3}", "[ab]{1,3}", 0..120_i64, 0..120_i64),
+        one in ("a{0,3}", "a{1,3}", "a{1,3}", "a{1,3}", 1..12_i64, 1..12_i64),
+        two in ("a{0,3}", "a{1,3}", "a{1,3}", "a{1,3}", 1..12_i64, 1..12_i64),
     ) {
         let said = |(path, kind, resource, subject, issued, expires): &(String, String, String, String, i64, i64)| {
             let resource = id(resource);

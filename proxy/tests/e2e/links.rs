@@ -77,7 +77,12 @@ fn a_link_needs_no_credential_and_is_not_forwarded() {
     let link = link(&sidegate, BOB, &format!("{path}?size=%2f&x"));
     let signature = link.rsplit_once("sig=").unwrap().1;
 
-    assert_eq!(get(&sidegate, &link).status, 200);
+    let reply = get(&sidegate, &link);
+    // A cache that others share would answer without asking anybody.
+    assert_eq!(
+        (reply.status, reply.header("cache-control")),
+        (200, Some("private"))
+    );
     let received = recorder.only();
     let line = format!("GET {path}?size=%2f&x HTTP/1.1");
     assert_eq!(received.request_line(), line);
