@@ -12,6 +12,7 @@ mod header;
 mod identity;
 mod issuer;
 mod key;
+mod link;
 mod own;
 mod policy;
 mod postgres_url;
@@ -79,9 +80,11 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     let policy = policy::policy(raw.policy, report);
     let at = YamlPath::default().key("hardening").key("relax");
     let relax = hardening::relaxed(&raw.hardening.relax, &at, report);
+    let links = link::links(raw.links, report);
     let referred = route::Referred {
         policy: policy.as_ref(),
         upstream: upstream.as_ref(),
+        links: links.as_ref().map(Option::as_ref),
         relax: relax?,
     };
     if !accepted.public_everything {
@@ -107,6 +110,7 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
         coherence: coherence?,
         policy: policy?,
         routes: routes?,
+        links: links?.map(|links| links.settings),
         cors: cors?,
         identity: identity?,
         writable_files: accepted.writable_files,
@@ -181,6 +185,7 @@ fn notes(settings: &Settings, report: &mut Report) {
                 .to_owned(),
         );
     }
+    link::unused(settings, report);
     route::ungranted(settings, report);
     route::scoped(settings, report);
     route::never_stale(settings, report);

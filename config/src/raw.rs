@@ -9,6 +9,7 @@ mod cache;
 mod database;
 mod hardening;
 mod issuer;
+mod link;
 mod mapping;
 mod policy;
 mod redis;
@@ -26,6 +27,7 @@ pub(crate) use cache::{Cache, Class, Coherence};
 pub(crate) use database::{Database, PoolerName, RefreshName, View};
 pub(crate) use hardening::{Hardening, Limits, ModeName, RuleName};
 pub(crate) use issuer::{AlgorithmName, Claims, Issuer, Key, Source, SourceFields};
+pub(crate) use link::{Links, RouteMedia, Storage};
 pub(crate) use policy::{IdTypeName, Kind, Policy};
 pub(crate) use redis::{Breaker, Redis};
 pub(crate) use route::{Access, Route, RouteResource, UnknownSubjectName};
@@ -108,6 +110,8 @@ pub(crate) struct Raw {
     /// least one, unless `insecure_no_routes`.
     #[serde(default)]
     pub(crate) routes: Vec<Route>,
+    /// Links that carry their own credential, for routes with `links: true`. Default: none.
+    pub(crate) links: Option<Links>,
     /// Cross-origin requests from browsers.
     #[serde(default)]
     pub(crate) cors: Cors,

@@ -70,6 +70,9 @@ const SECRETS: &[&[&str]] = &[
     &["database", "migrate_url"],
     &["redis", "url"],
     &["redis", "mac_keys", EACH],
+    &["links", "key"],
+    &["links", "previous_keys", EACH],
+    &["links", "storage", "token"],
 ];
 
 /// Any entry of a list.

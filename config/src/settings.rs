@@ -9,6 +9,7 @@ mod cache;
 mod database;
 mod hardening;
 mod issuer;
+mod link;
 mod redis;
 mod route;
 mod service_keys;
@@ -29,6 +30,7 @@ pub use issuer::{
     Algorithm, ClaimSettings, CredentialSource, IssuerSettings, KeySource, RemoteKeyKind,
     RemoteKeySettings,
 };
+pub use link::{LinkSettings, MediaSettings, StorageSettings};
 pub use redis::{BreakerSettings, RedisSettings};
 pub use route::{AccessSettings, IdSource, RouteSettings, UnknownSubject};
 pub use service_keys::ServiceKeySettings;
@@ -69,6 +71,8 @@ pub struct Settings {
     pub policy: PolicySettings,
     /// What may be asked, and what each request means. Order has no meaning.
     pub routes: Vec<RouteSettings>,
+    /// Links that carry their own credential; `None`: there are none.
+    pub links: Option<LinkSettings>,
     /// Cross-origin requests from browsers.
     pub cors: CorsSettings,
     /// What the application is told about the subject.

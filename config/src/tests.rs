@@ -9,6 +9,7 @@ mod document;
 mod hardening;
 mod kept;
 mod keys;
+mod links;
 mod redis;
 mod rules;
 mod upstream;

@@ -87,13 +87,26 @@ impl Cors {
         }
     }
 
-    /// The headers that let an allowed origin read one of our own answers.
+    /// The headers that let an allowed origin read our answer to a request that is not forwarded.
     #[must_use]
     pub fn headers(
         &self,
         request: &HeaderMap,
         rejection: &Rejection,
     ) -> Vec<(HeaderName, HeaderValue)> {
+        let mut headers = self.readable(request);
+        let allowed = headers
+            .iter()
+            .any(|(name, _)| *name == ACCESS_CONTROL_ALLOW_ORIGIN);
+        if allowed {
+            headers.extend(self.granted(rejection));
+        }
+        headers
+    }
+
+    /// The headers that let an allowed origin read one of our own answers.
+    #[must_use]
+    pub fn readable(&self, request: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
         if self.origins.is_empty() {
             return Vec::new();
         }
@@ -115,6 +128,12 @@ impl Cors {
                 HeaderValue::from_static("true"),
             ));
         }
+        headers
+    }
+
+    /// What an answered preflight grants.
+    fn granted(&self, rejection: &Rejection) -> Vec<(HeaderName, HeaderValue)> {
+        let mut headers = Vec::new();
         if let Rejection::PreflightAnswered {
             method,
             headers: allowed,

@@ -27,6 +27,7 @@ use crate::database::DatabaseError;
 use crate::facts::Facts;
 use crate::guard;
 use crate::identity::{AssertionError, Identity};
+use crate::media::{Media, MediaError};
 use crate::pipeline::Pipeline;
 use crate::route::{RouteTable, RouteTableError};
 use crate::store::{FileError, Store};
@@ -49,6 +50,8 @@ pub struct Generation {
     pub store: Arc<Store>,
     /// The same, with what is kept of them.
     pub facts: Arc<Facts>,
+    /// The storage that has what some routes answer; `None`: the application answers all of them.
+    pub media: Option<Arc<Media>>,
     /// Where requests go.
     pub upstreams: Arc<Upstreams>,
 }
@@ -77,6 +80,9 @@ pub enum AssembleError {
     /// Redis's URL or certificates are unusable.
     #[error("redis: {0}")]
     Shared(#[from] L2Error),
+    /// The storage behind media cannot be asked: the system has no certificates.
+    #[error("links.storage: {0}")]
+    Media(#[from] MediaError),
     /// The assertion's key is unusable.
     #[error("{0}")]
     Assertion(#[from] AssertionError),
@@ -120,7 +126,9 @@ impl Generation {
             max_body_bytes: settings.limits.max_body_bytes,
             trusted_proxies: trusted,
             throttle: reuse::throttle(&settings, previous),
+            links: reuse::links(&settings, previous),
         };
+        let media = reuse::media(&settings, previous)?;
         let upstreams = match previous {
             Some(previous) if previous.settings.upstream == settings.upstream => {
                 Arc::clone(&previous.upstreams)
@@ -140,6 +148,7 @@ impl Generation {
             identity,
             store,
             facts,
+            media,
             upstreams,
         })
     }

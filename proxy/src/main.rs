@@ -3,6 +3,7 @@
 
 mod check;
 mod credentials;
+mod links;
 mod operate;
 mod routes;
 
@@ -18,6 +19,7 @@ use sidegate_config::{Env, ProcessEnv};
 use tracing_subscriber::EnvFilter;
 
 use credentials::{KeyCommand, RevokeCommand, manage_keys, take_away};
+use links::{LinkCommand, create_link};
 use operate::{ViewCommand, examine_database, invalidate_facts, look_at_view, migrate_database};
 
 #[global_allocator]
@@ -137,6 +139,11 @@ enum Command {
         #[command(subcommand)]
         command: KeyCommand,
     },
+    /// Links that carry their own credential (`links`).
+    Link {
+        #[command(subcommand)]
+        command: LinkCommand,
+    },
     /// The materialized view of who has access to what (`database.view`).
     View {
         /// The configuration file.
@@ -247,6 +254,7 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
             json,
             command,
         } => manage_keys(&config, json, &command)?,
+        Command::Link { command } => create_link(command)?,
         Command::View {
             config,
             json,

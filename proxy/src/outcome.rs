@@ -44,6 +44,8 @@ pub enum Code {
     MissingCredential,
     /// 401: a credential that is not good.
     InvalidCredential,
+    /// 401: a link that is not good.
+    InvalidLink,
     /// 403: a cookie or preflight from an origin that is not allowed.
     OriginNotAllowed,
     /// 403: a service key that is for nothing that the route asks for.
@@ -90,6 +92,7 @@ impl Code {
             Self::UnnamedResource,
             Self::MissingCredential,
             Self::InvalidCredential,
+            Self::InvalidLink,
             Self::OriginNotAllowed,
             Self::InsufficientScope,
             Self::NoRoute,
@@ -130,6 +133,7 @@ impl Code {
             Self::UnnamedResource => "unnamed_resource",
             Self::MissingCredential => "missing_credential",
             Self::InvalidCredential => "invalid_credential",
+            Self::InvalidLink => "invalid_link",
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::InsufficientScope => "insufficient_scope",
             Self::NoRoute => "no_route",
@@ -169,6 +173,7 @@ impl Code {
             | Self::UnnamedResource
             | Self::MissingCredential
             | Self::InvalidCredential
+            | Self::InvalidLink
             | Self::OriginNotAllowed
             | Self::InsufficientScope
             | Self::NoRoute => "deny",

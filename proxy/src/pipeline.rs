@@ -26,6 +26,8 @@ use crate::coherence::BootTime;
 use crate::cors::{Cors, Preflight};
 use crate::hardening;
 use crate::head::Head;
+use crate::link::{self, Links};
+use crate::parameter::only_parameter;
 use crate::rejection::Rejection;
 use crate::route::{Access, Found, IdSource, Route, RouteTable};
 use crate::target::{Target, TargetError};
@@ -55,6 +57,8 @@ pub struct Pipeline {
     pub trusted_proxies: TrustedProxies,
     /// How many bad credentials a client may present.
     pub throttle: Arc<Throttle>,
+    /// What links are verified with; `None`: there are none.
+    pub links: Option<Arc<Links>>,
 }
 
 /// A request, as far as a decision may look at it.
@@ -102,6 +106,8 @@ pub enum Sight<'a> {
     Target(&'a Target),
     /// The rule.
     Route(&'a Arc<Route>),
+    /// The target without its link, which is the credential. What came before has it.
+    Link(&'a Target),
     /// The principal.
     Principal(&'a Principal),
     /// The resource that the rule names.
@@ -168,6 +174,7 @@ impl Pipeline {
         if let Some(preflight) = self.preflight(&head, &target) {
             let Found { route, .. } = self.find(preflight.method(), &target, broken, &mut see)?;
             self.cors.decide(&preflight)?;
+            let (target, _) = link::taken(&route, target);
             return Ok(Clearance::Permit(self.authorizer.preflight(route, target)));
         }
         let Found { route, path_id } = self.find(head.method(), &target, broken, &mut see)?;
@@ -182,12 +189,24 @@ impl Pipeline {
                 .ok_or(Rejection::Internal)?;
             return Ok(Clearance::Permit(permit));
         }
+        let (target, link) = link::taken(&route, target);
+        if link.is_some() {
+            see(Sight::Link(&target));
+        }
+        let from = (&head, request.peer);
         let Identified {
             principal,
             is_stale,
-        } = self
-            .identify(&head, request.peer, credential, (&route, arrived))
-            .await?;
+        } = match (&link, credential) {
+            (Some(link), Credential::Presented) => {
+                let resource = resource(&head, &route, &target, path_id.clone())?;
+                let principal = link::follow(self, from, link, (&target, resource.as_ref()))?;
+                self.unrevoked(principal, (&route, arrived)).await?
+            }
+            (Some(_), Credential::Assumed(_)) | (None, _) => {
+                self.identify(from, credential, (&route, arrived)).await?
+            }
+        };
         see(Sight::Principal(&principal));
         let resource = resource(&head, &route, &target, path_id)?;
         if let Some(resource) = &resource {
@@ -288,28 +307,6 @@ fn resource(
         kind: *kind,
         id,
     }))
-}
-
-/// The value of a query parameter that is there exactly once, and in no other spelling that some
-/// application would take for it: `ID`, `id[]`, `i.d` for `i_d` (PHP), `id` before a NUL.
-///
-/// A `;` is refused: some applications take it for `&`, and would see another parameter.
-fn only_parameter(query: Option<&str>, name: &str) -> Option<String> {
-    let query = query.filter(|query| !query.contains(';'))?;
-    let folded = fold_parameter(name);
-    let mut values =
-        form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| fold_parameter(key) == folded);
-    let (key, value) = values.next()?;
-    (key == name && values.next().is_none()).then(|| value.into_owned())
-}
-
-/// A parameter's name without case, punctuation and what follows a NUL or a bracket.
-fn fold_parameter(name: &str) -> String {
-    let name = name.trim_start_matches([' ', '[']);
-    let end = name.find(['\0', '[', ']']).unwrap_or(name.len());
-    let kept = name.get(..end).unwrap_or_default();
-    let letters = kept.chars().filter(|character| character.is_alphanumeric());
-    letters.flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]

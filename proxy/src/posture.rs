@@ -55,6 +55,7 @@ impl Posture {
             posture.issuer(issuer);
         }
         posture.routes(&settings.routes);
+        posture.links(settings);
         posture.stores(settings);
         posture.application(settings);
         for option in &settings.insecure {
@@ -188,6 +189,28 @@ impl Posture {
             let age = humantime::format_duration(route.stale_if_error);
             let effect = format!("while the database is away, rights up to {age} old count");
             self.add(format!("route {}", route.id), effect, true);
+        }
+    }
+
+    fn links(&mut self, settings: &Settings) {
+        let Some(links) = &settings.links else { return };
+        let those = |wanted: fn(&RouteSettings) -> bool| {
+            let found = settings.routes.iter().filter(|route| wanted(route));
+            list(found.map(|route| route.id.as_str()))
+        };
+        let accepting = those(|route| route.links);
+        if !accepting.is_empty() {
+            let life = humantime::format_duration(links.max_ttl);
+            let effect = format!("{accepting}; at most {life}, and never longer than the right");
+            self.add("open by a link", effect, false);
+        }
+        let media = those(|route| route.media.is_some());
+        if let Some(storage) = links.storage.as_ref().filter(|_| !media.is_empty()) {
+            let life = humantime::format_duration(storage.expires_in);
+            let effect = format!(
+                "{media}; a URL of the storage that was given is good up to {life} longer than the right"
+            );
+            self.add("sent to the storage", effect, true);
         }
     }
 

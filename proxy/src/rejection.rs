@@ -138,7 +138,8 @@ impl Rejection {
             }
             Self::Authn(
                 AuthnError::Credential(CredentialError::Missing | CredentialError::NotBearer)
-                | AuthnError::Token(_),
+                | AuthnError::Token(_)
+                | AuthnError::Link(_),
             ) => StatusCode::UNAUTHORIZED,
             Self::NoRoute | Self::Denied { hidden: true, .. } => StatusCode::NOT_FOUND,
             Self::PreflightAnswered { .. } => StatusCode::NO_CONTENT,
@@ -191,6 +192,7 @@ impl Rejection {
                 AuthnError::Credential(CredentialError::NotBearer) | AuthnError::Token(_),
             ) => Code::InvalidCredential,
             Self::Scope => Code::InsufficientScope,
+            Self::Authn(AuthnError::Link(_)) => Code::InvalidLink,
             Self::Denied { reason, .. } => Code::Decision(*reason),
             Self::PreflightAnswered { .. } => Code::PreflightAnswered,
             Self::Store(StoreError::Unavailable) => Code::StoreUnavailable,
@@ -233,7 +235,9 @@ impl Rejection {
             | Self::Timeout
             | Self::Internal => None,
             Self::Authn(
-                AuthnError::Credential(CredentialError::NotBearer) | AuthnError::Token(_),
+                AuthnError::Credential(CredentialError::NotBearer)
+                | AuthnError::Token(_)
+                | AuthnError::Link(_),
             ) => Some("Bearer realm=\"sidegate\", error=\"invalid_token\""),
         }
     }

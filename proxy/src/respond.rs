@@ -1,4 +1,5 @@
-//! Our own answers: problem+json (RFC 9457) that tells a stranger nothing but the decision's id.
+//! Our own answers: problem+json (RFC 9457) that tells a stranger nothing but the decision's id; and, to a
+//! permitted request, where the storage has what it asks for.
 //!
 //! Promise: a refusal keeps the client's connection, unless it is not certain where the request ended
 //! ([`Rejection::ends_connection`]); then it is closed, and a client that is still sending may see a reset
@@ -8,7 +9,7 @@
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER, WWW_AUTHENTICATE,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, LOCATION, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use pingora::http::ResponseHeader;
@@ -50,20 +51,37 @@ impl<'a> Answer<'a> {
         }
     }
 
+    /// The answer to a permitted request whose object is elsewhere. The place is a secret, for this client.
+    #[must_use]
+    pub fn elsewhere(
+        location: HeaderValue,
+        mut headers: Vec<(HeaderName, HeaderValue)>,
+        decision_id: &'a str,
+    ) -> Self {
+        let private = HeaderValue::from_static("private, no-store");
+        headers.extend([(LOCATION, location), (CACHE_CONTROL, private)]);
+        Self {
+            status: StatusCode::FOUND,
+            headers,
+            decision_id,
+        }
+    }
+
     /// Writes it.
     ///
     /// # Errors
     /// When the client is gone.
     pub async fn write(self, session: &mut Session) -> pingora::Result<()> {
-        let body = if self.status == StatusCode::NO_CONTENT {
-            Bytes::new()
-        } else {
-            problem(self.status, self.decision_id)
+        let body = match self.status {
+            StatusCode::NO_CONTENT | StatusCode::FOUND => Bytes::new(),
+            status => problem(status, self.decision_id),
         };
         let is_head = session.req_header().method == Method::HEAD;
         let mut header = ResponseHeader::build(self.status, Some(8 + self.headers.len()))?;
         if !body.is_empty() {
             header.insert_header(CONTENT_TYPE, "application/problem+json")?;
+        }
+        if self.status != StatusCode::NO_CONTENT {
             header.insert_header(CONTENT_LENGTH, body.len())?;
         }
         header.insert_header(CACHE_CONTROL, "no-store")?;

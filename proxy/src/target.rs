@@ -138,6 +138,25 @@ impl Target {
         }
     }
 
+    /// The target with those pieces of its query alone, between two `&`, that are to be kept: each as it
+    /// came. Without any there is no query.
+    #[must_use]
+    pub fn keeping_query(&self, keep: impl Fn(&str) -> bool) -> Self {
+        let mut text = self.path().to_owned();
+        let pieces = self.query().into_iter().flat_map(|query| query.split('&'));
+        let mut mark = '?';
+        for piece in pieces.filter(|piece| keep(piece)) {
+            text.push(mark);
+            text.push_str(piece);
+            mark = '&';
+        }
+        Self {
+            text: text.into(),
+            path_len: self.path_len,
+            has_parameters: self.has_parameters,
+        }
+    }
+
     /// The whole target, as it is sent to the application.
     #[must_use]
     pub fn as_str(&self) -> &str {

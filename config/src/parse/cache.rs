@@ -18,6 +18,8 @@ pub(crate) fn cache(raw: &raw::Cache, report: &mut Report) -> Option<CacheSettin
     let size = report.integer(&at.key("l1_size_mb"), size, 0, 65_536);
     let tokens = raw.tokens_mb.map_or(16, |size| size.0);
     let tokens = report.integer(&at.key("tokens_mb"), tokens, 0, 4096);
+    let media = raw.media_mb.map_or(8, |size| size.0);
+    let media = report.integer(&at.key("media_mb"), media, 0, 1024);
     let written = raw.negative_ttl.as_ref();
     let negative_ttl = report.duration(&at.key("negative_ttl"), written, &NEGATIVE);
 
@@ -36,9 +38,13 @@ pub(crate) fn cache(raw: &raw::Cache, report: &mut Report) -> Option<CacheSettin
     let team_access = class("team_access", &raw.classes.team_access, &TEAM_ACCESS);
     let written = &raw.classes.project_visibility;
     let project_visibility = class("project_visibility", written, &PROJECT_VISIBILITY);
+    let path = at.key("gen_media").key("ttl");
+    let media_ttl = report.duration(&path, raw.classes.gen_media.ttl.as_ref(), &MEDIA);
     Some(CacheSettings {
         l1_bytes: u64::try_from(size?).ok()? << 20,
         token_bytes: u64::try_from(tokens?).ok()? << 20,
+        media_bytes: u64::try_from(media?).ok()? << 20,
+        media_ttl: media_ttl?,
         user_auth: user_auth?,
         direct_ownership: direct_ownership?,
         team_access: team_access?,
@@ -129,6 +135,13 @@ const PROJECT_VISIBILITY: Standard = Standard {
     ttl: Duration::from_secs(900),
     l2_ttl: Some(Duration::from_secs(3600)),
     share: 15,
+};
+
+const MEDIA: Bounds = Bounds {
+    default: MINUTE.saturating_mul(3),
+    min: Duration::from_secs(1),
+    max: HOUR,
+    says: "1s to 1h",
 };
 
 const NEGATIVE: Bounds = Bounds {

@@ -8,14 +8,11 @@ use std::time::Duration;
 
 use super::redis_url::{URL_EXPECTED, address};
 use super::report::Report;
-use super::value::{Bounds, MILLISECOND, MINUTE, PLACEHOLDER, all, is_placeholder};
+use super::value::{Bounds, MILLISECOND, MINUTE, all};
 use crate::locate::YamlPath;
 use crate::raw::{self, Lenient};
 use crate::secret::Secret;
 use crate::settings::{BreakerSettings, RedisSettings};
-
-/// Bytes of a key of HMAC-SHA-256 (RFC 2104 §3: shorter ones are weaker than the hash).
-const LEAST_KEY: usize = 32;
 
 /// `Some(None)`: there is none.
 pub(crate) fn redis(raw: Option<raw::Redis>, report: &mut Report) -> Option<Option<RedisSettings>> {
@@ -43,7 +40,7 @@ pub(crate) fn redis(raw: Option<raw::Redis>, report: &mut Report) -> Option<Opti
     );
     let total_timeout =
         report.duration(&at.key("total_timeout"), raw.total_timeout.as_ref(), &TOTAL);
-    let breaker = breaker(&at.key("breaker"), &raw.breaker, report);
+    let breaker = breaker(&at.key("breaker"), &raw.breaker, 5, report);
     let mac_keys = keys(&at.key("mac_keys"), raw.mac_keys, report);
     let plaintext = report.insecure(&at, "insecure_plaintext", raw.insecure_plaintext);
     let located = url(&at.key("url"), raw.url, plaintext, report);
@@ -73,8 +70,14 @@ pub(crate) fn redis(raw: Option<raw::Redis>, report: &mut Report) -> Option<Opti
     }))
 }
 
-fn breaker(at: &YamlPath, raw: &raw::Breaker, report: &mut Report) -> Option<BreakerSettings> {
-    let failures = raw.failures.map_or(5, |number| number.0);
+/// When a dependency is left alone; `failures` is the default.
+pub(super) fn breaker(
+    at: &YamlPath,
+    raw: &raw::Breaker,
+    failures: usize,
+    report: &mut Report,
+) -> Option<BreakerSettings> {
+    let failures = raw.failures.map_or(failures, |number| number.0);
     let failures = report.integer(&at.key("failures"), failures, 1, 1000);
     let open = report.duration(&at.key("open"), raw.open.as_ref(), &OPEN);
     let successes = raw.successes.map_or(2, |number| number.0);
@@ -93,18 +96,9 @@ fn keys(at: &YamlPath, written: Vec<String>, report: &mut Report) -> Option<Vec<
             "expected at least one key: what anybody can write is not believed",
         );
     }
-    let mut key = |(index, written)| {
-        let path = at.index(index);
-        let secret = report.secret(&path, written)?;
-        if secret.expose().len() < LEAST_KEY {
-            return report.refuse(&path, "expected a key of at least 32 bytes");
-        }
-        if is_placeholder(&secret) {
-            return report.refuse(&path, PLACEHOLDER);
-        }
-        Some(secret)
-    };
-    all(written.into_iter().enumerate().map(&mut key).collect())
+    let written = written.into_iter().enumerate();
+    let keys = written.map(|(index, key)| report.mac_key(&at.index(index), key));
+    all(keys.collect())
 }
 
 fn url(

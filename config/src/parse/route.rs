@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::Method;
 
 use super::hardening;
+use super::link::{self, Links};
 use super::policy::list;
 use super::report::Report;
 use super::value::{Bounds, all};
@@ -28,6 +29,8 @@ const FEED_PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) struct Referred<'a> {
     pub(crate) policy: Option<&'a PolicySettings>,
     pub(crate) upstream: Option<&'a UpstreamSettings>,
+    /// Inner `None`: there is no such section.
+    pub(crate) links: Option<Option<&'a Links>>,
     /// What every route relaxes.
     pub(crate) relax: Rules,
 }
@@ -165,15 +168,14 @@ fn route(
     let written = raw.stale_if_error.as_ref();
     let stale_if_error = report.duration(&at.key("stale_if_error"), written, &STALE);
     let websocket = raw.websocket.0;
-    let get = |methods: &Vec<Method>| methods.contains(&Method::GET);
-    if websocket && !methods.as_ref().is_none_or(get) {
-        let message = "expected GET among `methods`, which a WebSocket handshake is";
-        report.problem(&at.key("websocket"), message);
+    if websocket {
+        handshake(methods.as_deref(), &at.key("websocket"), report);
     }
     if let Some(name) = &raw.upstream {
         group(name, referred.upstream, &at.key("upstream"), report);
     }
     let scopes = scopes(raw.scopes, access.as_ref(), &at.key("scopes"), report);
+    let media = link::media(raw.media, referred.links, &at.key("media"), report);
     let relax = hardening::relaxed(&raw.relax, &at.key("relax"), report);
     let max_body_bytes =
         hardening::body_bytes(raw.max_body_bytes, &at.key("max_body_bytes"), report);
@@ -186,10 +188,13 @@ fn route(
         hide_denied: raw.hide_denied.0,
         stale_if_error: stale_if_error?,
         websocket,
+        links: raw.links.0,
+        media: media?,
         relax: relax?.union(referred.relax),
         max_body_bytes: max_body_bytes?,
         upstream: raw.upstream,
     };
+    link::fits(&route, referred.links, at, report);
     // A right that was taken away may count for longer only where nothing is changed with it, and where
     // its use ends with the answer.
     if !route.stale_if_error.is_zero() && !only_reads(&route) {
@@ -235,8 +240,16 @@ pub(crate) fn scoped(settings: &Settings, report: &mut Report) {
     }
 }
 
+/// Refuses a handshake that its route would not answer.
+fn handshake(methods: Option<&[Method]>, at: &YamlPath, report: &mut Report) {
+    if methods.is_some_and(|methods| !methods.contains(&Method::GET)) {
+        let message = "expected GET among `methods`, which a WebSocket handshake is";
+        report.problem(at, message);
+    }
+}
+
 /// Whether a route only reads.
-fn only_reads(route: &RouteSettings) -> bool {
+pub(super) fn only_reads(route: &RouteSettings) -> bool {
     let mut methods = route.methods.iter();
     let reads = methods.all(|method| [Method::GET, Method::HEAD].contains(method));
     let decided = match &route.access {

@@ -145,6 +145,18 @@ impl Report {
         }
     }
 
+    /// A secret to sign or seal with.
+    pub(crate) fn mac_key(&mut self, path: &YamlPath, written: String) -> Option<Secret> {
+        let secret = self.secret(path, written)?;
+        if secret.expose().len() < LEAST_MAC_KEY {
+            return self.refuse(path, "expected a key of at least 32 bytes");
+        }
+        if is_placeholder(&secret) {
+            return self.refuse(path, PLACEHOLDER);
+        }
+        Some(secret)
+    }
+
     /// The text itself, or with `file:` before it what that file holds.
     pub(crate) fn secret(&mut self, path: &YamlPath, written: String) -> Option<Secret> {
         let Some(name) = written.strip_prefix("file:") else {
@@ -180,6 +192,9 @@ impl Report {
         Some(Secret::new(bytes))
     }
 }
+
+/// Bytes of a key of HMAC-SHA-256 (RFC 2104 §3: shorter ones are weaker than the hash).
+const LEAST_MAC_KEY: usize = 32;
 
 /// All of them, or `None` if one is missing; each was tried, so each problem is reported.
 pub(crate) fn all<T, C: FromIterator<T>>(tried: Vec<Option<T>>) -> Option<C> {

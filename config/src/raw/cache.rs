@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::mapping::only_mapping;
 use super::scalar::{DurationText, Lenient};
 
-only_mapping!(Cache, Classes, Class, Coherence);
+only_mapping!(Cache, Classes, Class, MediaClass, Coherence);
 
 /// What is kept of the store's answers.
 #[derive(Default, Deserialize, JsonSchema)]
@@ -20,6 +20,9 @@ pub(crate) struct Cache {
     /// Memory for tokens that were verified, 1 to 4096 MiB; 0 keeps none, and each request costs a
     /// signature. A token is kept for the `ttl` of `user_auth`, and never past its end. Default: 16.
     pub(crate) tokens_mb: Option<Lenient<usize>>,
+    /// Memory for URLs that the storage has signed (`links.storage`), 1 to 1024 MiB; 0 keeps none. Default:
+    /// 8.
+    pub(crate) media_mb: Option<Lenient<usize>>,
     /// The longest that an answer is kept in Redis for a class that does not say it, 1s to 24h. An
     /// answer is kept for the shortest of its rows' times. Default: 900s.
     pub(crate) l2_ttl_default: Option<DurationText>,
@@ -52,6 +55,17 @@ pub(crate) struct Classes {
     /// Projects: team, visibility. Default: 900s, 15 parts.
     #[serde(default)]
     pub(crate) project_visibility: Class,
+    /// URLs that the storage has signed. Default: 180s.
+    #[serde(default)]
+    pub(crate) gen_media: MediaClass,
+}
+
+/// URLs that the storage has signed. They are in no Redis: they are secrets.
+#[derive(Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, remote = "Self")]
+pub(crate) struct MediaClass {
+    /// The longest that one is kept, 1s to 1h, and never past the half of its own life. Default: 180s.
+    pub(crate) ttl: Option<DurationText>,
 }
 
 /// One kind of row.

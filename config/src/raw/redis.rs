@@ -54,7 +54,7 @@ pub(crate) struct Redis {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub(crate) struct Breaker {
-    /// Failures in a row before it is left alone, 1 to 1000. Default: 5.
+    /// Failures in a row before it is left alone, 1 to 1000. Default: 5; 3 for a storage.
     pub(crate) failures: Option<Lenient<usize>>,
     /// For how long, before it is tried again, 100ms to 10m. Default: 15s.
     pub(crate) open: Option<DurationText>,

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::hardening::RuleName;
+use super::link::RouteMedia;
 use super::mapping::only_mapping;
 use super::scalar::{DurationText, Lenient};
 
@@ -44,6 +45,13 @@ pub(crate) struct Route {
     /// Whether a WebSocket handshake is passed on; needs GET among `methods`. Default: false.
     #[serde(default)]
     pub(crate) websocket: Lenient<bool>,
+    /// Whether a link is a credential here: a request with a link's query parameters is decided on as one
+    /// of its subject. Only on routes that read a resource. Default: false.
+    #[serde(default)]
+    pub(crate) links: Lenient<bool>,
+    /// The object of `links.storage` that it answers: a permitted request is sent there. Only on routes
+    /// that read a resource. Default: none, the application answers.
+    pub(crate) media: Option<RouteMedia>,
     /// The rules of strictness that it relaxes. None of them opens a way around a decision. Default:
     /// none.
     #[serde(default)]

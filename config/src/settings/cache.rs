@@ -20,6 +20,10 @@ pub struct CacheSettings {
     pub team_access: ClassSettings,
     /// Projects.
     pub project_visibility: ClassSettings,
+    /// Memory for URLs that the storage has signed, in bytes: whole MiB, at most 1 GiB. 0: none are kept.
+    pub media_bytes: u64,
+    /// The longest that such a URL is kept, 1 s..=1 h.
+    pub media_ttl: Duration,
     /// With how many pairs of subject and resource memory is filled at the start, at most 1,000,000, if
     /// there is a materialized view; 0: it is not.
     pub warming_pairs: usize,

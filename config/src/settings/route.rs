@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use http::{HeaderName, Method};
 
-use super::Rules;
+use super::{MediaSettings, Rules};
 
 /// One rule: what is asked, and what must hold.
 #[derive(Debug)]
@@ -29,6 +29,12 @@ pub struct RouteSettings {
     pub stale_if_error: Duration,
     /// Whether a WebSocket handshake is passed on.
     pub websocket: bool,
+    /// Whether a link is a credential here. True only on routes that read a resource whose id is in the
+    /// path or the query, and with [`Settings::links`](super::Settings::links).
+    pub links: bool,
+    /// The object in the storage that it answers; `None`: the application does. Only on routes that read
+    /// a resource, and with a storage.
+    pub media: Option<MediaSettings>,
     /// The rules of strictness that it relaxes.
     pub relax: Rules,
     /// The longest body, in bytes; `None`: `limits.max_body_bytes`.

@@ -29,6 +29,8 @@ fn the_reference_shows_the_defaults() {
         direct_ownership: class(600, 1800, 40),
         team_access: class(300, 900, 20),
         project_visibility: class(900, 3600, 15),
+        media_bytes: 8 << 20,
+        media_ttl: Duration::from_secs(180),
         warming_pairs: 10_000,
         negative_ttl: Duration::from_secs(5),
     };

@@ -39,6 +39,10 @@ database:
 redis:
   url: 'rediss://me:hunter2@cache/0'
   mac_keys: [hunter2-hunter2-hunter2-hunter2-hunter2, 'file:other']
+links:
+  key: hunter2-hunter2-hunter2-hunter2-links
+  previous_keys: ['file:other', hunter2-hunter2-hunter2-hunter2-before]
+  storage: { url: 'https://storage.example/v1', token: hunter2-storage-token }
 ";
 
 fn loaded() -> (PathBuf, Settings) {
@@ -95,6 +99,12 @@ fn the_redacted_document_is_what_was_written_without_its_secrets() {
     assert_eq!(shown["database"], database);
     let redis = json!({ "url": "***", "mac_keys": ["***", "file:other"] });
     assert_eq!(shown["redis"], redis);
+    let links = json!({
+        "key": "***",
+        "previous_keys": ["file:other", "***"],
+        "storage": { "url": "https://storage.example/v1", "token": "***" },
+    });
+    assert_eq!(shown["links"], links);
 
     // A place that is no secret's, where a URL may still hold one.
     let url = "https://me:hunter2@id.example/x?apikey=hunter2";
@@ -121,7 +131,7 @@ fn the_secrets_of_the_full_example_are_all_there_are() {
     let schema = schema().to_string();
     assert_eq!(
         schema.matches("`file:PATH` reads it").count(),
-        8,
+        11,
         "{schema}"
     );
 }

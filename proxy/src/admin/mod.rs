@@ -1,5 +1,5 @@
-//! The admin listener: health, metrics, explanations, the configuration, invalidation, the assertion's
-//! public key.
+//! The admin listener: health, metrics, explanations, the configuration, invalidation, links, the
+//! assertion's public key.
 //!
 //! Promise: nothing here is reachable on the data port. A bearer token, compared in constant time,
 //! is required wherever one is configured (it must be, off loopback); only the probes and the
@@ -9,6 +9,7 @@
 
 mod guard;
 mod invalidate;
+mod links;
 mod revocations;
 mod serve;
 
@@ -94,6 +95,7 @@ impl Admin {
             .route("/config", get(config))
             .route("/invalidate", post(invalidate::handle))
             .route("/revocations", post(revocations::handle))
+            .route("/links", post(links::handle))
             .route_layer(axum::middleware::from_fn_with_state(
                 Arc::clone(&self.shared),
                 guard::require_token,
@@ -263,6 +265,9 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     );
     let authenticator = &current.pipeline.authenticator;
     further.extend(authenticator.gather().unwrap_or_default());
+    let links = current.pipeline.links.as_ref().map(|links| links.gather());
+    let media = current.media.as_ref().map(|media| media.gather());
+    further.extend(links.into_iter().chain(media).flatten().flatten());
     (content_type, shared.metrics.text(further)).into_response()
 }
 

@@ -162,6 +162,7 @@ impl Rules {
         }
     }
 
+    /// When it was issued, and until when it is good.
     fn check_times(
         &self,
         claims: &Map<String, Value>,

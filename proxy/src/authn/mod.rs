@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::AUTHORIZATION;
 use http::{HeaderName, Method};
 use prometheus::proto::MetricFamily;
 use sidegate_config::{ClaimSettings, IssuerSettings, Settings};
@@ -37,6 +38,7 @@ use sidegate_policy::{Id, IdType, UnixMicros};
 
 use crate::credential::Presented;
 use crate::head::Head;
+use crate::link::LinkError;
 use credential::Carriers;
 use keys::KeySet;
 use service_key::ServiceKeys;
@@ -49,7 +51,7 @@ pub struct Principal {
     pub subject: Id,
     /// User or service.
     pub kind: SubjectType,
-    /// Who says so; `None` for an assumed subject (`explain --subject`).
+    /// Who says so; `None` for an assumed subject (`explain --subject`) and for whoever follows a link.
     pub issuer: Option<Arc<str>>,
     /// Roles that the token claims.
     pub roles: Arc<[Arc<str>]>,
@@ -130,6 +132,9 @@ pub enum AuthnError {
     /// A token that is not good.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// A link that is not good.
+    #[error(transparent)]
+    Link(#[from] LinkError),
 }
 
 /// Verifies credentials. Built once from the configuration.
@@ -274,6 +279,13 @@ impl Authenticator {
     #[must_use]
     pub fn presents(&self, head: &Head<'_>) -> bool {
         self.carriers.extract(head).is_ok()
+    }
+
+    /// Whether a request carries anything where a credential may be, good or bad, one or several.
+    #[must_use]
+    pub fn has_credential(&self, head: &Head<'_>) -> bool {
+        head.headers().contains_key(AUTHORIZATION)
+            || self.carriers.extract(head) != Err(CredentialError::Missing)
     }
 
     /// Checks a token's signature with an issuer's keys and nothing else, so that published

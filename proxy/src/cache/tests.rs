@@ -36,6 +36,8 @@ fn settings() -> CacheSettings {
         share: 1,
     };
     CacheSettings {
+        media_bytes: 0,
+        media_ttl: Duration::from_secs(180),
         token_bytes: 0,
         l1_bytes: 1 << 22,
         user_auth: class(100),

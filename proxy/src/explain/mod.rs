@@ -90,11 +90,16 @@ pub enum Step {
         /// What it asks for, in words.
         rule: String,
     },
+    /// The request's credential is a link; without it, this is asked for and forwarded.
+    Link {
+        /// The canonical target without the link.
+        canonical: String,
+    },
     /// Who asks.
     Principal {
         /// The subject.
         subject: String,
-        /// Who says so; `None` where it was assumed.
+        /// Who says so; `None` where it was assumed, or a link says so.
         issuer: Option<String>,
         /// Roles that the token claims.
         claimed_roles: Vec<String>,
@@ -160,7 +165,7 @@ pub async fn explain(pipeline: &Pipeline, request: &Request) -> Result<Explanati
                 broken,
                 ..Asked::new(&method, bytes::without_fragment(&request.path), &headers)
             };
-            let see = |sight: Sight<'_>| steps.extend(record::steps(&policy, &sight));
+            let see = |sight: Sight<'_>| record::keep(&policy, &sight, &mut steps);
             pipeline.explain(asked, &credential, see).await
         }
         Err(refused) => Err(refused.into()),

@@ -10,8 +10,20 @@ use crate::authz::Evidence;
 use crate::pipeline::Sight;
 use crate::route::{Access, Route};
 
+/// Keeps what was seen. A link's parameters are a credential, and not repeated.
+pub(super) fn keep(policy: &Policy, sight: &Sight<'_>, steps: &mut Vec<Step>) {
+    if let Sight::Link(target) = sight {
+        for step in steps.iter_mut() {
+            if let Step::Target { canonical } = step {
+                target.as_str().clone_into(canonical);
+            }
+        }
+    }
+    steps.extend(self::steps(policy, sight));
+}
+
 /// The steps that one sight stands for.
-pub(super) fn steps(policy: &Policy, sight: &Sight<'_>) -> Vec<Step> {
+fn steps(policy: &Policy, sight: &Sight<'_>) -> Vec<Step> {
     match sight {
         Sight::Target(target) => vec![Step::Target {
             canonical: target.as_str().to_owned(),
@@ -20,6 +32,9 @@ pub(super) fn steps(policy: &Policy, sight: &Sight<'_>) -> Vec<Step> {
             id: route.id.to_string(),
             path: route.template.as_str().to_owned(),
             rule: rule(policy, route),
+        }],
+        Sight::Link(target) => vec![Step::Link {
+            canonical: target.as_str().to_owned(),
         }],
         Sight::Principal(principal) => vec![Step::Principal {
             subject: principal.subject.to_string(),

@@ -29,6 +29,9 @@ impl fmt::Display for Step {
             Self::Route { id, path, rule } => {
                 writeln!(f, "  route       {id} ({path}) needs {rule}")
             }
+            Self::Link { canonical } => {
+                writeln!(f, "  link        is the credential, for {canonical}")
+            }
             Self::Principal {
                 subject,
                 issuer,
@@ -36,7 +39,7 @@ impl fmt::Display for Step {
             } => {
                 let issuer = match issuer {
                     Some(issuer) => format!("says {issuer}"),
-                    None => "assumed, without a token and its roles".to_owned(),
+                    None => "without a token and its roles".to_owned(),
                 };
                 write!(f, "  subject     {subject}, {issuer}")?;
                 match claimed_roles.as_slice() {

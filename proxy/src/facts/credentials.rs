@@ -115,7 +115,8 @@ impl Facts {
         let stale = kept
             .filter(|_| error.is_outage())
             .and_then(|kept| kept.consult_stale(patience.stale_if_error, &judge));
-        let found = stale.ok_or(error)?;
+        // Nobody is refused on what may be over.
+        let found = stale.filter(|found| !refuses(found)).ok_or(error)?;
         Ok(Known {
             found,
             is_stale: true,

@@ -27,6 +27,8 @@ pub struct RequestContext {
     /// Which rule applied and who asked, for the log.
     pub(super) route: Option<Arc<Route>>,
     pub(super) subject: Option<Id>,
+    /// Whether its credential is a link.
+    pub(super) by_link: bool,
     /// Instances that were tried.
     pub(super) tried: Vec<net::SocketAddr>,
     pub(super) websocket: bool,
@@ -56,6 +58,7 @@ impl RequestContext {
             verdict: Verdict::Pending,
             route: None,
             subject: None,
+            by_link: false,
             tried: Vec::new(),
             websocket: false,
             broken: Rules::NONE,

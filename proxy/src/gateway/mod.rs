@@ -9,6 +9,7 @@ mod body;
 mod cleared;
 mod context;
 mod ending;
+mod storage;
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -30,6 +31,7 @@ use uuid::Uuid;
 use crate::generation::Current;
 use crate::head;
 use crate::identity::{self, DECISION_ID, DEGRADED};
+use crate::link;
 use crate::metrics::Metrics;
 use crate::outcome::Code;
 use crate::pipeline::{Request, Sight};
@@ -104,6 +106,7 @@ impl ProxyHttp for Gateway {
             Sight::Route(route) => ctx.route = Some(Arc::clone(route)),
             Sight::Principal(principal) => ctx.subject = Some(principal.subject.clone()),
             Sight::Reported(rules) => reported = rules,
+            Sight::Link(_) => ctx.by_link = true,
             Sight::Target(_) | Sight::Resource(_) | Sight::Evidence(_) => {}
         };
         let pipeline = &generation.pipeline;
@@ -111,6 +114,10 @@ impl ProxyHttp for Gateway {
         self.report(session, ctx, reported);
         let rejection = match admitted.and_then(|clearance| cleared::clear(head, ctx, clearance)) {
             Ok(()) => {
+                if let Some(location) = storage::location(ctx).await {
+                    storage::redirect(session, ctx, location).await?;
+                    return Ok(true);
+                }
                 if !ctx.websocket {
                     let (settings, route) = (&generation.settings, ctx.route.as_deref());
                     let (limits, strictness) = (&settings.limits, settings.strictness);
@@ -237,6 +244,9 @@ impl ProxyHttp for Gateway {
         }
         for name in identity::strip_answer(&response.headers) {
             response.remove_header(&name);
+        }
+        if ctx.by_link {
+            link::keep_private(response)?;
         }
         let mut buffer = Uuid::encode_buffer();
         let decision_id: &str = ctx.decision_id.hyphenated().encode_lower(&mut buffer);

@@ -19,6 +19,8 @@ use crate::cache::L2;
 use crate::coherence::Coherence;
 use crate::facts::{Facts, Kept};
 use crate::identity::{AssertionError, Signer};
+use crate::link::Links;
+use crate::media::{Media, MediaError};
 use crate::store::{FileStore, PostgresStore, Store};
 use crate::throttle::Throttle;
 use crate::view::View;
@@ -151,6 +153,34 @@ pub(super) fn throttle(settings: &Settings, previous: Option<&Generation>) -> Ar
     match known.filter(|known| known.is(max, window)) {
         Some(known) => Arc::clone(known),
         None => Arc::new(Throttle::new(max, window)),
+    }
+}
+
+/// Links are counted on while their keys are the same.
+pub(super) fn links(settings: &Settings, previous: Option<&Generation>) -> Option<Arc<Links>> {
+    let settings = settings.links.as_ref()?;
+    let known = previous.and_then(|previous| previous.pipeline.links.as_ref());
+    match known.filter(|known| known.serves(settings)) {
+        Some(known) => Some(Arc::clone(known)),
+        None => Some(Arc::new(Links::new(settings))),
+    }
+}
+
+/// What the storage has signed is good for one storage and one set of bounds.
+pub(super) fn media(
+    settings: &Settings,
+    previous: Option<&Generation>,
+) -> Result<Option<Arc<Media>>, MediaError> {
+    let Some(links) = &settings.links else {
+        return Ok(None);
+    };
+    let Some(storage) = &links.storage else {
+        return Ok(None);
+    };
+    let known = previous.and_then(|previous| previous.media.as_ref());
+    match known.filter(|known| known.serves(storage, &settings.cache)) {
+        Some(known) => Ok(Some(Arc::clone(known))),
+        None => Ok(Some(Arc::new(Media::new(storage, &settings.cache)?))),
     }
 }
 

@@ -18,7 +18,7 @@ use sidegate_policy::{Id, IdType, Policy};
 use tempfile::TempDir;
 
 use super::{Headers, Identity, IdentityError, Signer};
-use crate::authn::{Authenticator, Principal, SubjectType};
+use crate::authn::{Authenticator, Principal};
 use crate::authz::{Authorizer, Resource};
 use crate::clearance::Clearance;
 use crate::client::TrustedProxies;
@@ -205,17 +205,10 @@ fn alice(roles: &[&str]) -> Arc<Principal> {
 
 fn principal(subject: &str, roles: &[&str]) -> Principal {
     Principal {
-        subject: Id::parse(IdType::Text, subject).unwrap(),
-        kind: SubjectType::User,
-        issued_at: None,
-        session: None,
-        token: None,
-        scopes: None,
-        key: None,
         issuer: Some(Arc::from("https://id.example/")),
         roles: roles.iter().map(|role| Arc::from(*role)).collect(),
         expires_at: Some(at(NOW + 3600)),
-        carrier: None,
+        ..Principal::assumed(Id::parse(IdType::Text, subject).unwrap())
     }
 }
 

@@ -25,15 +25,11 @@ impl Pipeline {
     /// Who asks.
     pub(super) async fn identify(
         &self,
-        head: &Head<'_>,
-        peer: Option<IpAddr>,
+        (head, peer): (&Head<'_>, Option<IpAddr>),
         credential: &Credential,
         (route, arrived): (&Route, BootTime),
     ) -> Result<Identified, Rejection> {
-        let patience = Patience {
-            arrived,
-            stale_if_error: route.stale_if_error,
-        };
+        let patience = patience(route, arrived);
         let identified = match credential {
             Credential::Presented => self.verified(head, peer, patience).await?,
             Credential::Assumed(principal) => Identified {
@@ -50,6 +46,15 @@ impl Pipeline {
             return Err(Rejection::Scope);
         }
         Ok(identified)
+    }
+
+    /// A principal whose credential is good for itself, if it was not revoked.
+    pub(super) async fn unrevoked(
+        &self,
+        principal: Arc<Principal>,
+        (route, arrived): (&Route, BootTime),
+    ) -> Result<Identified, Rejection> {
+        self.counts(principal, patience(route, arrived)).await
     }
 
     async fn verified(
@@ -90,8 +95,17 @@ impl Pipeline {
         } else {
             self.authenticator.authenticate(head, now).await?
         };
+        self.counts(principal, patience).await
+    }
+
+    async fn counts(
+        &self,
+        principal: Arc<Principal>,
+        patience: Patience,
+    ) -> Result<Identified, Rejection> {
         let facts = self.authorizer.facts();
-        let Known { found, is_stale } = facts.revokes(&principal.presented(), patience).await?;
+        let presented = principal.presented();
+        let Known { found, is_stale } = facts.revokes(&presented, patience).await?;
         if found {
             return Err(AuthnError::from(TokenError::Revoked).into());
         }
@@ -121,6 +135,13 @@ impl Pipeline {
                 Err(Rejection::Throttled)
             }
         }
+    }
+}
+
+fn patience(route: &Route, arrived: BootTime) -> Patience {
+    Patience {
+        arrived,
+        stale_if_error: route.stale_if_error,
     }
 }
 

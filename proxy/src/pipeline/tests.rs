@@ -2,6 +2,7 @@
 
 mod crowd;
 mod explained;
+mod links;
 mod naming;
 mod preflight;
 
@@ -35,6 +36,7 @@ store: { file: { path: directory.yaml } }
 policy:
   roles: { owner: [read], viewer: [read] }
   kinds: { generation: { id: uuid } }
+links: { key: 9f8e7d6c5b4a39281706f5e4d3c2b1a0, max_ttl: 10m }
 cors: { preflight: answer, origins: ["https://app.example"] }
 routes:
   - { methods: [GET], path: /open, access: public }
@@ -44,6 +46,8 @@ routes:
   - { methods: [GET], path: "/g/{id}", action: read, resource: { kind: generation, id: { path: id } } }
   - { methods: [GET], path: /by-query, action: read, resource: { kind: generation, id: { query: id } } }
   - { methods: [GET], path: /by-header, action: read, resource: { kind: generation, id: { header: x-generation } } }
+  - { id: linked, methods: [GET], path: "/l/{id}", action: read, links: true, resource: { kind: generation, id: { path: id } } }
+  - { id: linked-by-query, methods: [GET], path: /l, action: read, links: true, resource: { kind: generation, id: { query: id } } }
   - { id: hidden, methods: [GET], path: "/hidden/{id}", action: read, hide_denied: true, resource: { kind: generation, id: { path: id } } }
 "#;
 const DIRECTORY: &str = "
@@ -93,6 +97,10 @@ fn pipeline_over(store: Option<Fault>) -> Pipeline {
         max_body_bytes: settings.limits.max_body_bytes,
         trusted_proxies: TrustedProxies::new(settings.trusted_proxies),
         throttle: Arc::new(Throttle::new(3, Duration::from_secs(3600))),
+        links: settings
+            .links
+            .as_ref()
+            .map(|links| Arc::new(Links::new(links))),
     }
 }
 

@@ -22,6 +22,8 @@ use http::{HeaderName, Method};
 use sidegate_config::{Rules, UnknownSubject};
 use sidegate_policy::{Action, IdType, Kind};
 
+use crate::media::Object;
+
 /// One compiled rule.
 #[derive(Debug)]
 pub struct Route {
@@ -41,6 +43,10 @@ pub struct Route {
     pub stale_if_error: Duration,
     /// Whether a WebSocket handshake is passed on.
     pub websocket: bool,
+    /// Whether a link is a credential here.
+    pub links: bool,
+    /// The object in the storage that it answers; `None`: the application does.
+    pub media: Option<Object>,
     /// The rules of strictness that it relaxes.
     pub relax: Rules,
     /// The longest body, in bytes; `None`: that of the limits.

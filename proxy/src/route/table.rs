@@ -9,6 +9,7 @@ use sidegate_config::{AccessSettings, IdSource as IdSetting, RouteSettings};
 use sidegate_policy::{Id, IdType, Policy};
 
 use super::{Access, IdSource, Route, Template, TemplateError, overlap};
+use crate::media::Object;
 use crate::target::{Target, decode_segment};
 
 /// Every route, by shape.
@@ -312,6 +313,8 @@ fn compile(setting: &RouteSettings, policy: &Policy) -> Result<Route, RouteTable
         hide_denied: setting.hide_denied,
         stale_if_error: setting.stale_if_error,
         websocket: setting.websocket,
+        links: setting.links,
+        media: setting.media.as_ref().map(Object::from),
         relax: setting.relax,
         max_body_bytes: setting.max_body_bytes,
         upstream: setting.upstream.clone(),

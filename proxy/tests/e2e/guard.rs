@@ -91,6 +91,16 @@ fn the_posture_says_what_is_in_force() {
     let (_, answer) = check(folder.path(), &relaxed, 0o644);
     let but = ("refused, but for GET /a".to_owned(), true);
     assert_eq!(effect(&answer, "rule bare_lf"), but);
+    let linked = text.replace(
+        "path: \"/g/{id}\", action: read,",
+        "path: \"/g/{id}\", links: true, media: { object: \"{id}\" }, action: read,",
+    ) + "\nlinks: { key: 9f8e7d6c5b4a39281706f5e4d3c2b1a0, storage: \
+         { url: \"https://s.example\", bucket: b, token: storage-token, expires_in: 60s } }\n";
+    let (_, answer) = check(folder.path(), &linked, 0o644);
+    let (accepting, weak) = effect(&answer, "open by a link");
+    assert!(!weak && accepting.contains("15m"), "{accepting}");
+    let (sent, weak) = effect(&answer, "sent to the storage");
+    assert!(weak && sent.contains("1m longer than the right"), "{sent}");
     let reporting = text + "\nhardening: { mode: report_only }\n";
     let (_, answer) = check(folder.path(), &reporting, 0o644);
     let only = ("only reported".to_owned(), true);

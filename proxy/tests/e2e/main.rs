@@ -28,6 +28,8 @@ mod instances;
 mod invalidate;
 mod keys;
 mod limits;
+mod links;
+mod media;
 mod migrate;
 mod openapi;
 mod oracle;

@@ -16,7 +16,7 @@ use crate::recorder::Recorder;
 use crate::wire::{Wire, ask, request};
 
 /// Keys of a configuration whose values are secret.
-const SECRET_KEYS: [&str; 4] = ["secret", "token", "key", "mac_keys"];
+const SECRET_KEYS: [&str; 5] = ["secret", "token", "key", "mac_keys", "previous_keys"];
 /// Keys whose values are URLs, which may hold a password.
 const URL_KEYS: [&str; 4] = ["url", "feed_url", "migrate_url", "redis"];
 
@@ -115,6 +115,7 @@ impl<R: Read> Read for Tee<R> {
     }
 }
 
+const LINK_KEY: &str = "c0ffee00c0ffee11c0ffee22c0ffee33";
 const ADMIN_TOKEN: &str = "an-admin-token-0f9e8d7c6b5a";
 
 /// Texts that are in requests or in the configuration and must be nowhere else.
@@ -130,7 +131,7 @@ fn canaries(token: &str) -> Vec<String> {
     // The first part of a token is the same for everybody.
     let mut all: Vec<String> = parts.skip(1).collect();
     all.extend(others.map(str::to_owned));
-    all.extend([SECRET.to_owned(), ADMIN_TOKEN.to_owned()]);
+    all.extend([SECRET, ADMIN_TOKEN, LINK_KEY].map(str::to_owned));
     all
 }
 
@@ -150,6 +151,8 @@ fn every_kind_of_request(sidegate: &Sidegate, token: &str) {
         "/public/canary-path".to_owned(),
         "/none/canary-path".to_owned(),
         "/me?token=canary-query".to_owned(),
+        format!("/m/{MINE}?subject={ALICE}&issued=1&expires=2&sig=canary-query"),
+        format!("/m/{MINE}?subject=canary-query&SIG=canary-query"),
         format!("/g/{MINE}"),
         format!("/g/{YOURS}"),
         "/g/canary-path".to_owned(),
@@ -207,7 +210,7 @@ fn look_at_configuration(sidegate: &Sidegate) {
     let shown = String::from_utf8(admin(ADMIN_TOKEN).body).unwrap();
     assert!(shown.contains("issuer.test"), "{shown}");
     assert!(
-        !shown.contains(SECRET) && !shown.contains(ADMIN_TOKEN),
+        !shown.contains(SECRET) && !shown.contains(ADMIN_TOKEN) && !shown.contains(LINK_KEY),
         "{shown}"
     );
 }
@@ -215,7 +218,9 @@ fn look_at_configuration(sidegate: &Sidegate) {
 #[test]
 fn nothing_that_is_logged_at_trace_level_holds_a_secret() {
     let recorder = Recorder::start();
-    let more = format!("\nadmin: {{ listen: \"127.0.0.1:0\", token: \"{ADMIN_TOKEN}\" }}\n");
+    let more = format!(
+        "  - {{ methods: [GET], path: \"/m/{{id}}\", links: true, action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}\n\nadmin: {{ listen: \"127.0.0.1:0\", token: \"{ADMIN_TOKEN}\" }}\nlinks: {{ key: {LINK_KEY} }}\n"
+    );
     let config = config(recorder.address, &more);
     let sidegate = Sidegate::run_env(&config, &[("SIDEGATE_LOG", "trace")]);
     let token = token(ALICE);

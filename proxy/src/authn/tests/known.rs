@@ -4,7 +4,7 @@ use sidegate_policy::{Id, UnixMicros};
 
 use super::*;
 use crate::authn::verified::{Name, VerifiedTokens};
-use crate::authn::{Carrier, SubjectType};
+use crate::authn::Carrier;
 
 /// How many were known, and how many cost a signature.
 fn counts(authenticator: &Authenticator) -> (i64, i64) {
@@ -84,17 +84,10 @@ fn a_token_is_known_where_it_was_found() {
 
 fn principal(subject: &str) -> Arc<Principal> {
     Arc::new(Principal {
-        subject: Id::parse(IdType::Text, subject).unwrap(),
-        kind: SubjectType::User,
-        issued_at: None,
-        session: None,
-        token: None,
-        scopes: None,
-        key: None,
         issuer: Some(Arc::from(ISSUER)),
-        roles: Arc::from([]),
         expires_at: Some(UnixMicros(i64::MAX)),
         carrier: Some((Carrier::Bearer, true)),
+        ..Principal::assumed(Id::parse(IdType::Text, subject).unwrap())
     })
 }
 

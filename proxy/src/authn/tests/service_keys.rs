@@ -3,7 +3,6 @@
 use std::hint::black_box;
 use std::time::Instant;
 
-use serde_json::json;
 use sidegate_policy::UnixMicros;
 
 use super::super::service_key::ServiceKeys;
@@ -14,10 +13,10 @@ use crate::credential::{Change, Digest, Table};
 const LEFT: &str = "sgk_left_c2VjcmV0";
 
 fn keys() -> ServiceKeys {
-    let mut document = crate::testing::over_database("postgres://me@127.0.0.1:1/app");
+    let mut document = testing::over_database("postgres://me@127.0.0.1:1/app");
     document["service_keys"] = json!({ "pepper": "a pepper of 32 bytes or more, really", "sources": ["bearer", { "header": "x-key" }] });
-    let settings = crate::testing::settings(std::path::Path::new("/"), &document);
-    ServiceKeys::new(&settings.service_keys.unwrap(), IdType::Text)
+    let read = settings(Path::new("/"), &document);
+    ServiceKeys::new(&read.service_keys.unwrap(), IdType::Text)
 }
 
 fn presented(keys: &ServiceKeys, key: &str) -> Option<super::super::PresentedKey> {
@@ -28,7 +27,7 @@ fn presented(keys: &ServiceKeys, key: &str) -> Option<super::super::PresentedKey
 }
 
 /// A row for a key, with these changes.
-fn row(keys: &ServiceKeys, id: &str, key: &str, more: &serde_json::Value) -> Change {
+fn row(keys: &ServiceKeys, id: &str, key: &str, more: &Value) -> Change {
     let hexadecimal =
         |digest: &Digest| -> String { digest.iter().map(|byte| format!("{byte:02x}")).collect() };
     let digest = keys.pepper().digest(key);
@@ -49,7 +48,7 @@ fn a_key_is_good_while_its_row_says_so() {
     let judge = |table: &Table, key: &str, now: i64| {
         presented(&keys, key).unwrap().judge(table, UnixMicros(now))
     };
-    let with = |more: &serde_json::Value| {
+    let with = |more: &Value| {
         let mut table = Table::default();
         table.apply(row(&keys, "left", LEFT, more));
         table
