@@ -10,6 +10,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::poll_fn;
+use std::hash::Hash;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -51,16 +52,16 @@ pub enum Landed<T> {
     Flown(T, BootTime),
 }
 
-/// The queries under way.
-pub struct Flights<T> {
-    table: Arc<Table<T>>,
+/// The queries under way, by what they are about.
+pub struct Flights<T, K: Eq + Hash = FlightKey> {
+    table: Arc<Table<T, K>>,
 }
 
 type Outcome<T> = Result<T, StoreError>;
 type Query<T> = BoxFuture<'static, Outcome<T>>;
 
-struct Table<T> {
-    flights: Mutex<HashMap<FlightKey, Flight<T>>>,
+struct Table<T, K: Eq + Hash> {
+    flights: Mutex<HashMap<K, Flight<T>>>,
     started: AtomicU64,
     joined: AtomicU64,
 }
@@ -92,7 +93,11 @@ impl FlightKey {
     }
 }
 
-impl<T: Clone + Send + Sync + 'static> Flights<T> {
+impl<T, K> Flights<T, K>
+where
+    T: Clone + Send + Sync + 'static,
+    K: Clone + Eq + Hash + Send + 'static,
+{
     /// None under way.
     #[must_use]
     pub fn new() -> Self {
@@ -114,7 +119,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     /// The query's; a panic in it reads as [`StoreError::Unavailable`].
     pub async fn join(
         &self,
-        key: FlightKey,
+        key: K,
         terms: Terms,
         known: impl FnOnce() -> Option<T>,
         make: impl FnOnce() -> Query<T>,
@@ -152,7 +157,7 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
 
     fn board(
         &self,
-        key: FlightKey,
+        key: K,
         terms: &Terms,
         known: impl FnOnce() -> Option<T>,
         make: impl FnOnce() -> Query<T>,
@@ -200,13 +205,17 @@ impl<T: Clone + Send + Sync + 'static> Flights<T> {
     }
 }
 
-impl<T: Clone + Send + Sync + 'static> Default for Flights<T> {
+impl<T, K> Default for Flights<T, K>
+where
+    T: Clone + Send + Sync + 'static,
+    K: Clone + Eq + Hash + Send + 'static,
+{
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> fmt::Debug for Flights<T> {
+impl<T, K: Eq + Hash> fmt::Debug for Flights<T, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Flights").finish_non_exhaustive()
     }
@@ -219,7 +228,11 @@ impl<T> Flight<T> {
     }
 }
 
-async fn fly<T>(mut query: Query<T>, nudge: Arc<AtomicWaker>, landing: Landing<T>) -> Outcome<T> {
+async fn fly<T, K: Eq + Hash>(
+    mut query: Query<T>,
+    nudge: Arc<AtomicWaker>,
+    landing: Landing<T, K>,
+) -> Outcome<T> {
     let driven = poll_fn(|context| {
         nudge.register(context.waker());
         query.poll_unpin(context)
@@ -240,13 +253,13 @@ impl Drop for Nudge {
 }
 
 /// Ends a flight's entry when its query ends or is dropped.
-struct Landing<T> {
-    table: Arc<Table<T>>,
-    key: FlightKey,
+struct Landing<T, K: Eq + Hash> {
+    table: Arc<Table<T, K>>,
+    key: K,
     number: u64,
 }
 
-impl<T> Drop for Landing<T> {
+impl<T, K: Eq + Hash> Drop for Landing<T, K> {
     fn drop(&mut self) {
         let mut flights = self.table.flights.lock();
         // A later flight may have taken the place.
