@@ -52,6 +52,16 @@ impl Breaker {
         matches!(self.state, State::Closed(_))
     }
 
+    /// Whether anything may pass now, be it a probe. It changes nothing.
+    #[must_use]
+    pub fn may_pass(&self, now: BootTime) -> bool {
+        match self.state {
+            State::Closed(_) | State::HalfOpen(_, false) => true,
+            State::Open(until) => now >= until,
+            State::HalfOpen(_, true) => false,
+        }
+    }
+
     /// Whether a probe may pass now. Whoever is told so says how it ended, or that it has none.
     pub fn probe(&mut self, now: BootTime) -> bool {
         match self.state {

@@ -50,6 +50,8 @@ pub enum Code {
     NoRoute,
     /// 503: the keys of the token's issuer cannot be had.
     KeysUnavailable,
+    /// 503: the issuer of the token, who is to be asked about it, does not answer.
+    IssuerUnavailable,
     /// 503: the store does not answer.
     StoreUnavailable,
     /// 503: the store does not answer in time.
@@ -91,6 +93,7 @@ impl Code {
             Self::OriginNotAllowed,
             Self::NoRoute,
             Self::KeysUnavailable,
+            Self::IssuerUnavailable,
             Self::StoreUnavailable,
             Self::StoreTimedOut,
             Self::StoreRefused,
@@ -130,6 +133,7 @@ impl Code {
             Self::OriginNotAllowed => "origin_not_allowed",
             Self::NoRoute => "no_route",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::IssuerUnavailable => "issuer_unavailable",
             Self::StoreUnavailable => "store_unavailable",
             Self::StoreTimedOut => "store_timed_out",
             Self::StoreRefused => "store_refused",
@@ -168,6 +172,7 @@ impl Code {
             | Self::OriginNotAllowed
             | Self::NoRoute => "deny",
             Self::KeysUnavailable
+            | Self::IssuerUnavailable
             | Self::StoreUnavailable
             | Self::StoreTimedOut
             | Self::StoreRefused

@@ -2,14 +2,17 @@
 //!
 //! Promise: a [`Principal`] exists only for a token whose signature, issuer, audience, times and
 //! subject were all verified, with an algorithm that the configuration names for that issuer and
-//! for that key. One request has at most one credential: two are refused, not ranked.
+//! for that key, or were confirmed by an issuer that is asked (`introspection`). One request has at
+//! most one credential: two are refused, not ranked.
 //!
 //! A token that was verified is known again for a while, without a signature.
 //!
 //! Does not: look anything up in the application's tables.
 
+mod asked;
 mod claims;
 mod credential;
+mod introspection;
 mod json;
 mod jws;
 mod keys;
@@ -34,6 +37,7 @@ use sidegate_policy::{Id, IdType, UnixMicros};
 
 use crate::head::Head;
 use credential::Carriers;
+use introspection::Introspection;
 use keys::KeySet;
 use verified::{Name, VerifiedTokens};
 
@@ -48,10 +52,13 @@ pub struct Principal {
     pub issuer: Option<Arc<str>>,
     /// Roles that the token claims.
     pub roles: Arc<[Arc<str>]>,
-    /// Until when the credential is good.
+    /// Until when the credential is good; `None` where nobody says so.
     pub expires_at: Option<UnixMicros>,
     /// Where the credential was, and whether the application may see it.
     pub carrier: Option<(Carrier, bool)>,
+    /// Whether its token counts by its key alone, because its issuer could not be asked
+    /// (`introspection.fallback: local`).
+    pub is_degraded: bool,
 }
 
 /// What kind of party a subject is.
@@ -92,7 +99,7 @@ pub struct Authenticator {
     carriers: Carriers,
     max_token_bytes: usize,
     subject_id: IdType,
-    verified: VerifiedTokens,
+    verified: Arc<VerifiedTokens>,
 }
 
 #[derive(Debug)]
@@ -102,6 +109,7 @@ struct Issuer {
     carriers: Vec<Carrier>,
     forward: bool,
     rules: claims::Rules,
+    introspection: Option<Introspection>,
 }
 
 impl Authenticator {
@@ -116,16 +124,20 @@ impl Authenticator {
         subject_id: IdType,
         known: &[Arc<RemoteKeys>],
     ) -> Result<Self, KeyError> {
+        let (tokens, ttl) = (settings.cache.token_bytes, settings.cache.user_auth.ttl);
+        let verified = Arc::new(VerifiedTokens::new(tokens, ttl));
         let mut issuers = BTreeMap::new();
-        for issuer in &settings.issuers {
-            issuers.insert(issuer.issuer.as_str().into(), Issuer::new(issuer, known)?);
+        for settings in &settings.issuers {
+            let mut issuer = Issuer::new(settings, known)?;
+            issuer.ask(settings, subject_id, &verified)?;
+            issuers.insert(settings.issuer.as_str().into(), issuer);
         }
         Ok(Self {
             carriers: Carriers::new(&settings.issuers, &settings.cors.origins),
             issuers,
             max_token_bytes: settings.limits.max_token_bytes,
             subject_id,
-            verified: VerifiedTokens::new(settings.cache.token_bytes, settings.cache.user_auth.ttl),
+            verified,
         })
     }
 
@@ -146,12 +158,12 @@ impl Authenticator {
         if let Some(principal) = self.find(&name, &credential.carrier, now) {
             return Ok(principal);
         }
-        let token = jws::parse(credential.token)?;
-        let issuer = self
-            .issuers
-            .get(token.issuer())
-            .filter(|issuer| issuer.carriers.contains(&credential.carrier))
-            .ok_or(TokenError::UnknownIssuer)?;
+        let (issuer, token) = self.whose(&credential)?;
+        if let Some(introspection) = &issuer.introspection {
+            let asked = (issuer, introspection, token.as_ref());
+            return self.asked(asked, &credential, name, head, now).await;
+        }
+        let token = token.ok_or(TokenError::Malformed)?;
         // Before the signature: keys that change meanwhile must not vouch for it later.
         let keys = issuer.keys.version();
         let signature = issuer.keys.verify(&token).await;
@@ -169,6 +181,7 @@ impl Authenticator {
             roles: verified.roles,
             expires_at: Some(verified.expires_at),
             carrier: Some((credential.carrier, issuer.forward)),
+            is_degraded: false,
         });
         if let Some(keys) = keys {
             self.verified.keep(name, &principal, keys, now);
@@ -186,7 +199,7 @@ impl Authenticator {
     }
 
     fn find(&self, name: &Name, carrier: &Carrier, now: UnixMicros) -> Option<Arc<Principal>> {
-        let version = |issuer: &str| self.issuers.get(issuer)?.keys.version();
+        let version = |issuer: &str| self.issuers.get(issuer)?.version();
         self.verified.find(name, carrier, now, version)
     }
 
@@ -195,7 +208,9 @@ impl Authenticator {
     /// # Errors
     /// When two have one name, which a test rules out.
     pub fn gather(&self) -> Result<Vec<MetricFamily>, prometheus::Error> {
-        self.verified.gather()
+        let mut families = self.verified.gather()?;
+        families.extend(introspection::gather(self.introspections())?);
+        Ok(families)
     }
 
     /// Whether a request carries one credential, good or bad.
@@ -225,9 +240,13 @@ impl Authenticator {
     /// Where a token would be in a request: a place that its issuer accepts, or else the first one.
     #[must_use]
     pub fn carrier_of(&self, token: &str) -> Option<&Carrier> {
-        let issuer = jws::parse(token)
-            .ok()
-            .and_then(|token| self.issuers.get(token.issuer()));
+        let issuer = if jws::is_opaque(token) {
+            let mut issuers = self.issuers.values();
+            issuers.find(|issuer| issuer.introspection.is_some())
+        } else {
+            let token = jws::parse(token).ok();
+            token.and_then(|token| self.issuers.get(token.issuer()))
+        };
         let accepted = issuer.and_then(|issuer| issuer.carriers.first());
         accepted.or_else(|| self.carriers.all().map(|(carrier, _)| carrier).next())
     }
@@ -261,6 +280,7 @@ impl Issuer {
                 subject: subject.clone(),
                 roles: roles.clone(),
             },
+            introspection: None,
         })
     }
 }

@@ -175,7 +175,11 @@ proptest! {
     fn it_does_what_has_happened_says(settings in settings(), events in prop::collection::vec(event(), 0..200)) {
         let (mut breaker, mut model) = (Breaker::new(&settings), Model::default());
         for event in events {
+            let may = breaker.may_pass(at(model.now));
             let passes = model.next(event, &settings);
+            if let Event::Asks = event {
+                prop_assert_eq!(may, passes || model.opened.is_none());
+            }
             prop_assert_eq!(apply(&mut breaker, event, at(model.now)), passes, "{:?}", event);
             prop_assert_eq!(breaker.is_closed(), model.opened.is_none(), "{:?}", event);
         }

@@ -230,5 +230,6 @@ fn credential(pipeline: &Pipeline, request: &Request) -> Result<Credential, Requ
         roles: Arc::from([]),
         expires_at: None,
         carrier: None,
+        is_degraded: false,
     })))
 }

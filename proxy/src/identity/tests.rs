@@ -211,6 +211,7 @@ fn principal(subject: &str, roles: &[&str]) -> Principal {
         roles: roles.iter().map(|role| Arc::from(*role)).collect(),
         expires_at: Some(at(NOW + 3600)),
         carrier: None,
+        is_degraded: false,
     }
 }
 

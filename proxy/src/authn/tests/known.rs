@@ -7,7 +7,7 @@ use crate::authn::verified::{Name, VerifiedTokens};
 use crate::authn::{Carrier, SubjectType};
 
 /// How many were known, and how many cost a signature.
-fn counts(authenticator: &Authenticator) -> (i64, i64) {
+pub(super) fn counts(authenticator: &Authenticator) -> (i64, i64) {
     let families = authenticator.gather().unwrap();
     let tokens = families
         .iter()
@@ -90,6 +90,7 @@ fn principal(subject: &str) -> Arc<Principal> {
         roles: Arc::from([]),
         expires_at: Some(UnixMicros(i64::MAX)),
         carrier: Some((Carrier::Bearer, true)),
+        is_degraded: false,
     })
 }
 
