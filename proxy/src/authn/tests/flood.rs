@@ -29,60 +29,91 @@ fn unsigned(header: &str, claims: &str) -> String {
     format!("{header}.{claims}.{}", testing::base64url([7; 256]))
 }
 
-#[test]
-fn a_flood_of_unknown_tokens_is_bounded_and_a_good_one_costs_no_signature() {
-    let folder = TempDir::new().unwrap();
-    let authenticator = authenticator_under_flood(folder.path());
+/// What comes of a token. Nothing is waited for: whoever is asked does not answer, and is known not to.
+fn present(
+    authenticator: &Authenticator,
+    headers: &mut HeaderMap,
+    token: &str,
+) -> Result<Arc<Principal>, AuthnError> {
+    let value = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
+    headers.insert(AUTHORIZATION, value);
+    let head = Head::new(&Method::GET, b"/", headers).unwrap();
+    let asked = authenticator.authenticate(&head, at(NOW));
+    futures_util::FutureExt::now_or_never(asked).expect("nobody is waited for")
+}
+
+fn headers() -> HeaderMap {
+    HeaderMap::from_iter([(HOST, HeaderValue::from_static("app.example"))])
+}
+
+/// Makes the issuer that does not answer known as such.
+fn open_breaker(authenticator: &Authenticator) {
+    let mut headers = headers();
+    headers.insert(AUTHORIZATION, HeaderValue::from_static("Bearer opaque"));
+    let head = Head::new(&Method::GET, b"/", &headers).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    let present = |token: &str| {
-        let host = HeaderValue::from_static("app.example");
-        let value = HeaderValue::try_from(format!("Bearer {token}")).unwrap();
-        let headers = HeaderMap::from_iter([(HOST, host), (AUTHORIZATION, value)]);
-        let head = Head::new(&Method::GET, b"/", &headers).unwrap();
-        runtime.block_on(authenticator.authenticate(&head, at(NOW)))
-    };
+    let refused = runtime.block_on(authenticator.authenticate(&head, at(NOW)));
+    assert_eq!(refused, Err(TokenError::IssuerUnavailable.into()));
+}
+
+/// The token of a number, which nobody knows, and what it is refused for.
+fn unknown(number: u32) -> (String, TokenError) {
+    const HEADER: &str = r#"{"alg":"RS256","kid":"k"}"#;
+    let ours = |changes| claims(changes).to_string();
+    match number % 1000 {
+        0..=9 => {
+            let header = format!(r#"{{"alg":"RS256","kid":"{number}"}}"#);
+            (unsigned(&header, &ours(json!({}))), TokenError::UnknownKey)
+        }
+        10..=19 => {
+            let elsewhere = format!("https://{number}.example/");
+            let claims = ours(json!({ "iss": elsewhere }));
+            (unsigned(HEADER, &claims), TokenError::UnknownIssuer)
+        }
+        20..=21 => {
+            let claims = ours(json!({ "jti": number.to_string() }));
+            (unsigned(HEADER, &claims), TokenError::Signature)
+        }
+        _ => (format!("opaque.{number}"), TokenError::IssuerUnavailable),
+    }
+}
+
+#[test]
+fn a_flood_of_unknown_tokens_is_bounded_and_a_good_one_costs_no_signature() {
+    let folder = TempDir::new().unwrap();
+    let authenticator = authenticator_under_flood(folder.path());
+    open_breaker(&authenticator);
     let (header, good) = (
         r#"{"alg":"RS256","kid":"k"}"#,
         claims(json!({})).to_string(),
     );
     let good = testing::token(header, &good, &RSA.private, Algorithm::RS256);
-    assert!(present(&good).is_ok());
+    assert!(present(&authenticator, &mut headers(), &good).is_ok());
     let bytes = authenticator.verified.bytes();
     assert!(bytes > 0);
 
-    let elsewhere = claims(json!({ "iss": "https://elsewhere.example/" })).to_string();
-    let ours = claims(json!({})).to_string();
-    let mut hits = 0;
-    for number in 0..1_000_000 {
-        let (token, error) = match number % 1000 {
-            0..=9 => {
-                let header = format!(r#"{{"alg":"RS256","kid":"{number}"}}"#);
-                (unsigned(&header, &ours), TokenError::UnknownKey)
-            }
-            10..=19 => {
-                let header = format!(r#"{{"alg":"RS256","kid":"k","n":{number}}}"#);
-                (unsigned(&header, &elsewhere), TokenError::UnknownIssuer)
-            }
-            20..=21 => {
-                let claims = claims(json!({ "jti": number.to_string() })).to_string();
-                (unsigned(header, &claims), TokenError::Signature)
-            }
-            _ => (format!("opaque.{number}"), TokenError::IssuerUnavailable),
-        };
-        assert_eq!(present(&token), Err(error.into()));
-        if number % 1000 == 0 {
-            assert!(present(&good).is_ok());
-            hits += 1;
-            assert_eq!(authenticator.verified.bytes(), bytes);
+    // Two floods at once, of half a million each.
+    std::thread::scope(|scope| {
+        for half in 0..2 {
+            let (authenticator, good) = (&authenticator, &good);
+            scope.spawn(move || {
+                let mut headers = headers();
+                for number in half * 500_000..(half + 1) * 500_000 {
+                    let (token, error) = unknown(number);
+                    let refused = present(authenticator, &mut headers, &token);
+                    assert_eq!(refused, Err(error.into()));
+                    if number % 1000 == 0 {
+                        assert!(present(authenticator, &mut headers, good).is_ok());
+                        assert_eq!(authenticator.verified.bytes(), bytes);
+                    }
+                }
+            });
         }
-    }
-    assert_eq!(counts(&authenticator), (hits, 1));
-    assert!(
-        authenticator
-            .introspections()
-            .all(|asked| asked.refusals() == 0)
-    );
+    });
+    assert_eq!(counts(&authenticator), (1000, 1));
+    let mut asked = authenticator.introspections();
+    assert!(asked.all(|asked| asked.refusals() == 0));
 }
