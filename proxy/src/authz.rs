@@ -127,13 +127,6 @@ impl Permit {
         self.is_stale
     }
 
-    /// Whether its subject's token counts by its key alone, because its issuer could not be asked.
-    #[must_use]
-    pub fn is_unconfirmed(&self) -> bool {
-        self.subject()
-            .is_some_and(|subject| subject.principal.is_degraded)
-    }
-
     /// The subject, where there is one.
     #[must_use]
     pub const fn subject(&self) -> Option<&Subject> {

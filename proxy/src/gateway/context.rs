@@ -75,7 +75,9 @@ impl RequestContext {
         let permit = self
             .cleared()
             .and_then(|(clearance, _)| clearance.permit())?;
-        match (permit.is_stale(), permit.is_unconfirmed()) {
+        let subject = permit.subject();
+        let is_unconfirmed = subject.is_some_and(|subject| subject.principal.is_degraded);
+        match (permit.is_stale(), is_unconfirmed) {
             (false, false) => None,
             (true, false) => Some("stale"),
             (false, true) => Some("introspection"),
