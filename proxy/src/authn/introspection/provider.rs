@@ -6,6 +6,7 @@
 //! question that is given up, is no failure. It outlives a reload that asks for the same.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -29,6 +30,8 @@ pub(super) struct Provider {
     tally: Tally,
     /// Why the last question had no answer.
     problem: Mutex<Option<String>>,
+    /// Whether it was said that there was a question which it did not understand.
+    unclear: AtomicBool,
 }
 
 /// Leave for one question. Given up, it says so.
@@ -48,6 +51,7 @@ impl Provider {
             breaker: Mutex::new(Breaker::new(&settings.breaker)),
             tally: Tally::default(),
             problem: Mutex::new(None),
+            unclear: AtomicBool::new(false),
             settings: settings.clone(),
         })
     }
@@ -182,7 +186,11 @@ impl Passage<'_> {
         let provider = self.provider;
         if !trouble.is_failure() {
             provider.tally.add(Outcome::Unclear);
-            provider.say(Some(trouble.to_string()), None);
+            // Once: clients choose how often it happens. The metric has the rest.
+            if !provider.unclear.swap(true, Ordering::Relaxed) {
+                let issuer = provider.issuer();
+                tracing::warn!(issuer, reason = %trouble, "an issuer has not answered a question about a token");
+            }
             return;
         }
         self.is_over = true;

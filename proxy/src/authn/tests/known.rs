@@ -49,11 +49,13 @@ fn a_token_costs_one_signature_for_as_long_as_it_is_known() {
 fn what_is_not_good_is_never_known() {
     let world = World::new();
     let good = issued(&world, json!({}));
+    // The last character of a signature of 64 bytes is one of four.
+    let other = if good.ends_with('A') { 'Q' } else { 'A' };
     for token in [
         issued(&world, json!({ "aud": "other" })),
         issued(&world, json!({ "exp": NOW - 60, "iat": NOW - 120 })),
         format!("{good}A"),
-        format!("{}A", &good[..good.len() - 1]),
+        format!("{}{other}", &good[..good.len() - 1]),
     ] {
         for _ in 0..2 {
             assert!(bearer(&world.authenticator, &token).is_err());

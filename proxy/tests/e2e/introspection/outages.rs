@@ -189,6 +189,7 @@ fn what_is_no_answer_lets_nobody_in() {
     // A question that it does not understand is about one client's token, and says nothing about it.
     endpoint.say("odd", "400 Bad Request", "");
     assert_eq!(get(proxy, "odd").status, 503);
+    assert!(sidegate.logged("some token").contains("400"));
     assert_eq!(
         (counted(&sidegate, "failed"), counted(&sidegate, "unclear")),
         (failed, 1)
