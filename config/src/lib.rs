@@ -29,11 +29,11 @@ pub use settings::{
     AccessSettings, AdminSettings, Algorithm, AssertionAlgorithm, AssertionSettings, Bind,
     BreakerSettings, CacheSettings, ClaimSettings, ClassSettings, CoherenceSettings, CorsSettings,
     CredentialSource, DatabaseSettings, Endpoint, HealthCheckSettings, IdSource, IdType,
-    IdentitySettings, IssuerSettings, KeySource, KindSettings, LimitSettings, LinkSettings,
-    MediaSettings, PolicySettings, Pooler, PostgresSettings, Preflight, RedisSettings, Refresh,
-    RemoteKeyKind, RemoteKeySettings, RouteSettings, Rule, Rules, ServerSettings,
-    ServiceKeySettings, Settings, StorageSettings, StoreSettings, Strictness, Tls, UnknownSubject,
-    UpstreamSettings, ViewSettings,
+    IdentitySettings, IntrospectionFallback, IntrospectionSettings, IssuerSettings, KeySource,
+    KindSettings, LimitSettings, LinkSettings, MediaSettings, PolicySettings, Pooler,
+    PostgresSettings, Preflight, RedisSettings, Refresh, RemoteKeyKind, RemoteKeySettings,
+    RouteSettings, Rule, Rules, ServerSettings, ServiceKeySettings, Settings, StorageSettings,
+    StoreSettings, Strictness, Tls, UnknownSubject, UpstreamSettings, ViewSettings,
 };
 
 use locate::{Finding, Locator};

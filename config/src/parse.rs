@@ -4,12 +4,14 @@
 //! reported together. A section that has a problem yields nothing, so no half-checked value can
 //! reach the settings. Rules between sections are here; rules within one are in its own file.
 
+mod breaker;
 mod cache;
 mod cors;
 mod database;
 mod hardening;
 mod header;
 mod identity;
+mod introspection;
 mod issuer;
 mod key;
 mod link;
@@ -35,7 +37,10 @@ use serde_json::Value;
 
 use crate::locate::{Finding, YamlPath};
 use crate::raw::Raw;
-use crate::settings::{CredentialSource, Settings, StoreSettings};
+use crate::settings::{
+    CredentialSource, IntrospectionFallback, IntrospectionSettings, IssuerSettings, Settings,
+    StoreSettings,
+};
 use report::Report;
 pub use value::is_scope;
 
@@ -70,6 +75,9 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     let strictness = hardening::strictness(&raw.hardening);
     let issuers = issuer::issuers(raw.issuers, accepted.no_issuers, report);
     let service_keys = service_keys::service_keys(raw.service_keys, report);
+    if let (Some(issuers), Some(limits)) = (&issuers, &limits) {
+        introspection::between(issuers, limits.decision_timeout, report);
+    }
     let store = store::store(raw.store, raw.database, report);
     if let (Some(Some(keys)), Some(issuers), Some(store)) = (&service_keys, &issuers, &store) {
         service_keys::fit(keys, issuers, store, report);
@@ -154,6 +162,9 @@ fn notes(settings: &Settings, report: &mut Report) {
                  unsafe methods and WebSocket by cookie are always refused"
             ));
         }
+        if let Some(introspection) = &issuer.introspection {
+            introspected(issuer, introspection, report);
+        }
         if issuer.claims.roles.is_some() {
             report.note(format!(
                 "roles from the claims of `{}` are good until the token ends: keep a role that \
@@ -189,4 +200,19 @@ fn notes(settings: &Settings, report: &mut Report) {
     route::ungranted(settings, report);
     route::scoped(settings, report);
     route::never_stale(settings, report);
+}
+
+/// How long a revoked token is good for.
+fn introspected(issuer: &IssuerSettings, asked: &IntrospectionSettings, report: &mut Report) {
+    let mut note = format!(
+        "a token that `{}` revokes is good for {} more: `introspection.ttl`",
+        issuer.issuer,
+        humantime::format_duration(asked.ttl)
+    );
+    if asked.fallback == IntrospectionFallback::Local {
+        note.push_str(
+            "; while it cannot be asked, a JWT is good for reads until it ends: `introspection.fallback`",
+        );
+    }
+    report.note(note);
 }

@@ -8,6 +8,7 @@
 mod cache;
 mod database;
 mod hardening;
+mod introspection;
 mod issuer;
 mod link;
 mod mapping;
@@ -26,6 +27,7 @@ use serde_yaml::Value;
 pub(crate) use cache::{Cache, Class, Coherence};
 pub(crate) use database::{Database, PoolerName, RefreshName, View};
 pub(crate) use hardening::{Hardening, Limits, ModeName, RuleName};
+pub(crate) use introspection::{FallbackName, Introspection};
 pub(crate) use issuer::{AlgorithmName, Claims, Issuer, Key, Source, SourceFields};
 pub(crate) use link::{Links, RouteMedia, Storage};
 pub(crate) use policy::{IdTypeName, Kind, Policy};

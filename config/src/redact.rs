@@ -63,6 +63,7 @@ fn hidden(node: &Value) -> Json {
 const SECRETS: &[&[&str]] = &[
     &["admin", "token"],
     &["issuers", EACH, "keys", EACH, "secret"],
+    &["issuers", EACH, "introspection", "client_secret"],
     &["identity", "assertion", "key"],
     &["service_keys", "pepper"],
     &["database", "url"],

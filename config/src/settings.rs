@@ -8,6 +8,7 @@
 mod cache;
 mod database;
 mod hardening;
+mod introspection;
 mod issuer;
 mod link;
 mod redis;
@@ -26,6 +27,7 @@ use ipnet::IpNet;
 pub use cache::{CacheSettings, ClassSettings, CoherenceSettings};
 pub use database::{DatabaseSettings, Pooler, PostgresSettings, Refresh, Tls, ViewSettings};
 pub use hardening::{Rule, Rules, Strictness};
+pub use introspection::{IntrospectionFallback, IntrospectionSettings};
 pub use issuer::{
     Algorithm, ClaimSettings, CredentialSource, IssuerSettings, KeySource, RemoteKeyKind,
     RemoteKeySettings,

@@ -7,6 +7,7 @@ mod cache;
 mod database;
 mod document;
 mod hardening;
+mod introspection;
 mod kept;
 mod keys;
 mod links;

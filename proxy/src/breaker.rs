@@ -2,8 +2,9 @@
 //!
 //! Promise: closed, it counts failures in a row, and opens at so many; open, it lets nothing through until
 //! its time is over; half-open, it lets one probe through at a time, closes after so many successes in a
-//! row, and opens again at the first failure. It is pure: it reads no clock, and whoever uses it says what
-//! time it is.
+//! row, and opens again at the first failure. What was sent while it was closed and ends later changes
+//! nothing: only a probe can close it. It is pure: it reads no clock, and whoever uses it says what time it
+//! is.
 //!
 //! Does not: judge what a failure is. A client's mistake is none.
 
@@ -51,7 +52,17 @@ impl Breaker {
         matches!(self.state, State::Closed(_))
     }
 
-    /// Whether a probe may pass now. Whoever is told so says how it ended.
+    /// Whether anything may pass now, be it a probe. It changes nothing.
+    #[must_use]
+    pub fn may_pass(&self, now: BootTime) -> bool {
+        match self.state {
+            State::Closed(_) | State::HalfOpen(_, false) => true,
+            State::Open(until) => now >= until,
+            State::HalfOpen(_, true) => false,
+        }
+    }
+
+    /// Whether a probe may pass now. Whoever is told so says how it ended, or that it has none.
     pub fn probe(&mut self, now: BootTime) -> bool {
         match self.state {
             State::Closed(_) | State::HalfOpen(_, true) => false,
@@ -67,93 +78,52 @@ impl Breaker {
         }
     }
 
-    /// A probe was given up without an end: the next one may pass.
+    /// The probe went well.
+    pub const fn probe_succeeded(&mut self) {
+        if let State::HalfOpen(successes, true) = self.state {
+            let successes = successes.saturating_add(1);
+            self.state = if successes >= self.successes {
+                State::Closed(0)
+            } else {
+                State::HalfOpen(successes, false)
+            };
+        }
+    }
+
+    /// The probe failed.
+    pub fn probe_failed(&mut self, now: BootTime) {
+        if let State::HalfOpen(_, true) = self.state {
+            self.state = State::Open(now.after(self.open));
+        }
+    }
+
+    /// The probe was given up without an end, or says nothing: the next one may pass.
     pub const fn abandoned(&mut self) {
         if let State::HalfOpen(successes, true) = self.state {
             self.state = State::HalfOpen(successes, false);
         }
     }
 
-    /// Something went well. One that was sent before it opened changes nothing.
+    /// Something that was sent while it was closed went well.
     pub const fn succeeded(&mut self) {
-        match self.state {
-            State::Closed(_) => self.state = State::Closed(0),
-            State::Open(_) => {}
-            State::HalfOpen(successes, _) => {
-                let successes = successes.saturating_add(1);
-                self.state = if successes >= self.successes {
-                    State::Closed(0)
-                } else {
-                    State::HalfOpen(successes, false)
-                };
-            }
+        if let State::Closed(_) = self.state {
+            self.state = State::Closed(0);
         }
     }
 
-    /// Something failed. One that was sent before it opened does not keep it open for longer.
+    /// Something that was sent while it was closed has failed. Once it is open, that does not keep it open
+    /// for longer.
     pub fn failed(&mut self, now: BootTime) {
-        match self.state {
-            State::Closed(failures) if failures.saturating_add(1) < self.failures => {
-                self.state = State::Closed(failures.saturating_add(1));
-            }
-            State::Closed(_) | State::HalfOpen(..) => {
-                self.state = State::Open(now.after(self.open));
-            }
-            State::Open(_) => {}
+        if let State::Closed(failures) = self.state {
+            let failures = failures.saturating_add(1);
+            self.state = if failures >= self.failures {
+                State::Open(now.after(self.open))
+            } else {
+                State::Closed(failures)
+            };
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SETTINGS: BreakerSettings = BreakerSettings {
-        failures: 3,
-        open: Duration::from_secs(10),
-        successes: 2,
-    };
-
-    fn at(seconds: u64) -> BootTime {
-        BootTime::from_nanos(seconds * 1_000_000_000)
-    }
-
-    #[test]
-    fn failures_in_a_row_open_it_and_a_success_between_them_does_not() {
-        let mut breaker = Breaker::new(&SETTINGS);
-        for _ in 0..5 {
-            breaker.failed(at(0));
-            breaker.failed(at(0));
-            assert!(breaker.is_closed());
-            breaker.succeeded();
-        }
-        for _ in 0..3 {
-            assert!(breaker.is_closed());
-            breaker.failed(at(0));
-        }
-        assert!(!breaker.is_closed());
-        // What was under way when it opened neither closes it nor keeps it open.
-        breaker.succeeded();
-        breaker.failed(at(5));
-        assert!(!breaker.is_closed() && !breaker.probe(at(9)));
-        assert!(breaker.probe(at(10)));
-    }
-
-    #[test]
-    fn one_probe_at_a_time_and_two_that_go_well_close_it() {
-        let mut breaker = Breaker::new(&SETTINGS);
-        (0..3).for_each(|_| breaker.failed(at(0)));
-        assert!(breaker.probe(at(10)) && !breaker.probe(at(10)));
-        breaker.failed(at(11));
-        assert!(!breaker.probe(at(20)) && breaker.probe(at(21)));
-        breaker.succeeded();
-        assert!(!breaker.is_closed(), "one is not enough");
-        assert!(breaker.probe(at(21)) && !breaker.probe(at(99)));
-        breaker.abandoned();
-        assert!(breaker.probe(at(21)));
-        breaker.succeeded();
-        assert!(breaker.is_closed() && !breaker.probe(at(99)));
-        breaker.failed(at(99));
-        assert!(breaker.is_closed(), "it counts anew");
-    }
-}
+mod tests;

@@ -109,7 +109,10 @@ impl Generation {
             .flat_map(|previous| previous.remote_keys())
             .cloned()
             .collect();
-        let authenticator = Authenticator::new(&settings, policy.subject_id(), &known)?;
+        let mut authenticator = Authenticator::new(&settings, policy.subject_id(), &known)?;
+        if let Some(previous) = previous {
+            authenticator.take_over(&previous.pipeline.authenticator);
+        }
         let store = reuse::store(&settings, previous, &policy)?;
         let facts = reuse::facts(&settings, previous, &store, &policy)?;
         let signer = reuse::signer(&settings, previous)?;

@@ -54,6 +54,8 @@ pub enum Code {
     NoRoute,
     /// 503: the keys of the token's issuer cannot be had.
     KeysUnavailable,
+    /// 503: the issuer of the token, who is to be asked about it, does not answer.
+    IssuerUnavailable,
     /// 503: the store does not answer.
     StoreUnavailable,
     /// 503: the store does not answer in time.
@@ -97,6 +99,7 @@ impl Code {
             Self::InsufficientScope,
             Self::NoRoute,
             Self::KeysUnavailable,
+            Self::IssuerUnavailable,
             Self::StoreUnavailable,
             Self::StoreTimedOut,
             Self::StoreRefused,
@@ -138,6 +141,7 @@ impl Code {
             Self::InsufficientScope => "insufficient_scope",
             Self::NoRoute => "no_route",
             Self::KeysUnavailable => "keys_unavailable",
+            Self::IssuerUnavailable => "issuer_unavailable",
             Self::StoreUnavailable => "store_unavailable",
             Self::StoreTimedOut => "store_timed_out",
             Self::StoreRefused => "store_refused",
@@ -178,6 +182,7 @@ impl Code {
             | Self::InsufficientScope
             | Self::NoRoute => "deny",
             Self::KeysUnavailable
+            | Self::IssuerUnavailable
             | Self::StoreUnavailable
             | Self::StoreTimedOut
             | Self::StoreRefused

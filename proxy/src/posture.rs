@@ -11,8 +11,9 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 use sidegate_config::{
-    AccessSettings, AssertionAlgorithm, AssertionSettings, CredentialSource, IssuerSettings,
-    KeySource, RouteSettings, Rule, Settings, StoreSettings, Strictness, Tls,
+    AccessSettings, AssertionAlgorithm, AssertionSettings, CredentialSource, IntrospectionFallback,
+    IntrospectionSettings, IssuerSettings, KeySource, RouteSettings, Rule, Settings, StoreSettings,
+    Strictness, Tls,
 };
 
 /// One thing that protects, or does not.
@@ -146,9 +147,12 @@ impl Posture {
             .iter()
             .any(|key| matches!(key, KeySource::Secret { .. }));
         let cookie = |source: &CredentialSource| matches!(source, CredentialSource::Cookie(_));
+        let algorithms = match issuer.algorithms.is_empty() {
+            true => "no keys".to_owned(),
+            false => list(issuer.algorithms.iter().map(|algorithm| algorithm.name())),
+        };
         let mut effect = format!(
-            "{}; audiences {}; at most {}",
-            list(issuer.algorithms.iter().map(|algorithm| algorithm.name())),
+            "{algorithms}; audiences {}; at most {}",
             list(issuer.audiences.iter()),
             humantime::format_duration(issuer.max_lifetime)
         );
@@ -160,6 +164,23 @@ impl Posture {
         }
         let weak = shared || issuer.audiences.is_empty();
         self.add(format!("issuer {}", issuer.issuer), effect, weak);
+        if let Some(asked) = &issuer.introspection {
+            self.introspection(&issuer.issuer, asked);
+        }
+    }
+
+    fn introspection(&mut self, issuer: &str, asked: &IntrospectionSettings) {
+        let local = asked.fallback == IntrospectionFallback::Local;
+        let without = if local {
+            "without an answer a JWT counts by its key, for reads, also one that was revoked"
+        } else {
+            "without an answer 503"
+        };
+        let ttl = humantime::format_duration(asked.ttl);
+        let effect = format!(
+            "asked about its tokens; one that is revoked is good for {ttl} more; {without}"
+        );
+        self.add(format!("issuer {issuer}"), effect, local);
     }
 
     fn routes(&mut self, routes: &[RouteSettings]) {

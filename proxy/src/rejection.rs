@@ -133,9 +133,9 @@ impl Rejection {
             | Self::PreflightDenied
             | Self::Scope
             | Self::Denied { hidden: false, .. } => StatusCode::FORBIDDEN,
-            Self::Authn(AuthnError::Token(TokenError::KeysUnavailable)) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Authn(AuthnError::Token(
+                TokenError::KeysUnavailable | TokenError::IssuerUnavailable,
+            )) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Authn(
                 AuthnError::Credential(CredentialError::Missing | CredentialError::NotBearer)
                 | AuthnError::Token(_)
@@ -188,6 +188,9 @@ impl Rejection {
             Self::Authn(AuthnError::Credential(CredentialError::OriginNotAllowed))
             | Self::PreflightDenied => Code::OriginNotAllowed,
             Self::Authn(AuthnError::Token(TokenError::KeysUnavailable)) => Code::KeysUnavailable,
+            Self::Authn(AuthnError::Token(TokenError::IssuerUnavailable)) => {
+                Code::IssuerUnavailable
+            }
             Self::Authn(
                 AuthnError::Credential(CredentialError::NotBearer) | AuthnError::Token(_),
             ) => Code::InvalidCredential,
@@ -217,7 +220,7 @@ impl Rejection {
             Self::Scope => Some("Bearer realm=\"sidegate\", error=\"insufficient_scope\""),
             Self::Authn(
                 AuthnError::Credential(CredentialError::OriginNotAllowed)
-                | AuthnError::Token(TokenError::KeysUnavailable),
+                | AuthnError::Token(TokenError::KeysUnavailable | TokenError::IssuerUnavailable),
             )
             | Self::Intake(_)
             | Self::Strict(_)
@@ -255,7 +258,9 @@ impl Rejection {
         match self {
             Self::Store(_)
             | Self::Timeout
-            | Self::Authn(AuthnError::Token(TokenError::KeysUnavailable)) => Some(RETRY_AFTER),
+            | Self::Authn(AuthnError::Token(
+                TokenError::KeysUnavailable | TokenError::IssuerUnavailable,
+            )) => Some(RETRY_AFTER),
             Self::Throttled => Some(THROTTLED_RETRY_AFTER),
             Self::Intake(_)
             | Self::Strict(_)

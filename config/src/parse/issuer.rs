@@ -1,18 +1,20 @@
 //! Issuers: whose tokens are accepted, and with which algorithms and claims.
 //!
-//! Promise: no issuer without an audience, an algorithm and a key, except by an `insecure_…`
-//! option. Whether a key file holds usable keys is not checked here.
+//! Promise: no issuer without an audience, except by an `insecure_…` option; none without an algorithm and
+//! a key, except where it is asked about its tokens and needs none. Whether a key file holds usable keys is
+//! not checked here.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::introspection::introspection;
 use super::key;
 use super::report::Report;
 use super::source;
 use super::value::{Bounds, HOUR, all};
 use crate::locate::YamlPath;
 use crate::raw::{self, AlgorithmName};
-use crate::settings::{Algorithm, ClaimSettings, IssuerSettings};
+use crate::settings::{Algorithm, ClaimSettings, IntrospectionFallback, IssuerSettings};
 
 pub(crate) fn issuers(
     written: Vec<raw::Issuer>,
@@ -53,11 +55,25 @@ fn issuer(raw: raw::Issuer, at: &YamlPath, report: &mut Report) -> Option<Issuer
     } else {
         report.texts(&path, raw.audiences)
     };
+    let introspection = match raw.introspection {
+        Some(raw) => introspection(raw, &at.key("introspection"), report).map(Some),
+        None => Some(None),
+    };
+    let keyless = match &introspection {
+        Some(Some(asked)) => asked.fallback == IntrospectionFallback::Deny,
+        // What is wrong with it is said already.
+        None => true,
+        Some(None) => false,
+    };
     let algorithms: BTreeSet<_> = raw.algorithms.into_iter().map(algorithm).collect();
-    if algorithms.is_empty() {
-        report.problem(&at.key("algorithms"), "expected at least one algorithm");
-    }
-    let keys = key::keys(raw.keys, &algorithms, at, report);
+    let keys = if keyless && algorithms.is_empty() && raw.keys.is_empty() {
+        Some(Vec::new())
+    } else {
+        if algorithms.is_empty() {
+            report.problem(&at.key("algorithms"), "expected at least one algorithm");
+        }
+        key::keys(raw.keys, &algorithms, at, report)
+    };
     let sources = source::sources(raw.sources, at, report);
     let leeway = report.duration(&at.key("leeway"), raw.leeway.as_ref(), &LEEWAY);
     let path = at.key("max_lifetime");
@@ -69,6 +85,7 @@ fn issuer(raw: raw::Issuer, at: &YamlPath, report: &mut Report) -> Option<Issuer
         audiences: audiences?,
         algorithms,
         keys: keys?,
+        introspection: introspection?,
         sources: sources?,
         forward: raw.forward.is_none_or(|forward| forward.0),
         leeway: leeway?,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::redis::breaker;
+use super::breaker::{Standard, breaker};
 use super::report::Report;
 use super::route::only_reads;
 use super::url::{is_loopback, url};
@@ -161,7 +161,7 @@ fn storage(
     let path = at.key("expires_in");
     let expires_in = whole(&path, raw.expires_in.as_ref(), &EXPIRES_IN, report);
     let timeout = report.duration(&at.key("timeout"), raw.timeout.as_ref(), &TIMEOUT);
-    let breaker = breaker(&at.key("breaker"), &raw.breaker, 3, report);
+    let breaker = breaker(&at.key("breaker"), &raw.breaker, &BREAKER, report);
     let settings = StorageSettings {
         url: location?,
         token: token?,
@@ -277,4 +277,10 @@ const TIMEOUT: Bounds = Bounds {
     min: MILLISECOND,
     max: Duration::from_secs(10),
     says: "1ms to 10s",
+};
+
+/// DESIGN §7.
+const BREAKER: Standard = Standard {
+    failures: 3,
+    open: Duration::from_secs(15),
 };

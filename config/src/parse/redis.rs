@@ -6,13 +6,14 @@
 use std::str;
 use std::time::Duration;
 
+use super::breaker::{Standard, breaker};
 use super::redis_url::{URL_EXPECTED, address};
 use super::report::Report;
 use super::value::{Bounds, MILLISECOND, MINUTE, all};
 use crate::locate::YamlPath;
 use crate::raw::{self, Lenient};
 use crate::secret::Secret;
-use crate::settings::{BreakerSettings, RedisSettings};
+use crate::settings::RedisSettings;
 
 /// `Some(None)`: there is none.
 pub(crate) fn redis(raw: Option<raw::Redis>, report: &mut Report) -> Option<Option<RedisSettings>> {
@@ -40,7 +41,7 @@ pub(crate) fn redis(raw: Option<raw::Redis>, report: &mut Report) -> Option<Opti
     );
     let total_timeout =
         report.duration(&at.key("total_timeout"), raw.total_timeout.as_ref(), &TOTAL);
-    let breaker = breaker(&at.key("breaker"), &raw.breaker, 5, report);
+    let breaker = breaker(&at.key("breaker"), &raw.breaker, &BREAKER, report);
     let mac_keys = keys(&at.key("mac_keys"), raw.mac_keys, report);
     let plaintext = report.insecure(&at, "insecure_plaintext", raw.insecure_plaintext);
     let located = url(&at.key("url"), raw.url, plaintext, report);
@@ -68,25 +69,6 @@ pub(crate) fn redis(raw: Option<raw::Redis>, report: &mut Report) -> Option<Opti
         compress_above: compress_above?,
         breaker: breaker?,
     }))
-}
-
-/// When a dependency is left alone; `failures` is the default.
-pub(super) fn breaker(
-    at: &YamlPath,
-    raw: &raw::Breaker,
-    failures: usize,
-    report: &mut Report,
-) -> Option<BreakerSettings> {
-    let failures = raw.failures.map_or(failures, |number| number.0);
-    let failures = report.integer(&at.key("failures"), failures, 1, 1000);
-    let open = report.duration(&at.key("open"), raw.open.as_ref(), &OPEN);
-    let successes = raw.successes.map_or(2, |number| number.0);
-    let successes = report.integer(&at.key("successes"), successes, 1, 1000);
-    Some(BreakerSettings {
-        failures: u32::try_from(failures?).ok()?,
-        open: open?,
-        successes: u32::try_from(successes?).ok()?,
-    })
 }
 
 fn keys(at: &YamlPath, written: Vec<String>, report: &mut Report) -> Option<Vec<Secret>> {
@@ -120,6 +102,11 @@ fn url(
     }
 }
 
+const BREAKER: Standard = Standard {
+    failures: 5,
+    open: Duration::from_secs(15),
+};
+
 const CONNECT: Bounds = Bounds {
     default: Duration::from_secs(1),
     min: MILLISECOND,
@@ -139,11 +126,4 @@ const TOTAL: Bounds = Bounds {
     min: MILLISECOND,
     max: Duration::from_secs(10),
     says: "1ms to 10s",
-};
-
-const OPEN: Bounds = Bounds {
-    default: Duration::from_secs(15),
-    min: MILLISECOND.saturating_mul(100),
-    max: MINUTE.saturating_mul(10),
-    says: "100ms to 10m",
 };

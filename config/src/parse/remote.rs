@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use super::report::Report;
-use super::url::{is_loopback, url};
+use super::url::guarded;
 use super::value::{Bounds, HOUR, MINUTE};
 use crate::locate::YamlPath;
 use crate::raw::DurationText;
@@ -72,21 +72,7 @@ pub(crate) fn remote(
 }
 
 fn key_set(text: &str) -> Result<String, &'static str> {
-    let url = url(text, URL_EXPECTED)?;
-    match url.uri.scheme_str() {
-        Some("https") => {}
-        Some("http") if is_loopback(&url.host) => {}
-        Some("http") => {
-            return Err(
-                "expected `https://…`: over plain http anybody on the way can replace the keys \
-                 (http is for a loopback address or `localhost`)",
-            );
-        }
-        Some(_) | None => return Err(URL_EXPECTED),
-    }
-    if url.fragment {
-        return Err("expected a URL without fragment");
-    }
+    guarded(text, URL_EXPECTED, PLAIN)?;
     Ok(text.to_owned())
 }
 
@@ -104,6 +90,9 @@ fn discovery(text: &str) -> Result<String, &'static str> {
 }
 
 const URL_EXPECTED: &str = "expected a URL such as `https://id.example/.well-known/jwks.json`";
+
+const PLAIN: &str = "expected `https://…`: over plain http anybody on the way can replace the keys (http is \
+                     for a loopback address or `localhost`)";
 
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 

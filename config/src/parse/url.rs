@@ -52,6 +52,26 @@ pub(crate) fn url(text: &str, expected: &'static str) -> Result<Url, &'static st
     })
 }
 
+/// Checks a URL that something secret is sent to or believed from: https, or http on loopback, and no
+/// fragment. `plain` says why not plain http.
+pub(crate) fn guarded(
+    text: &str,
+    expected: &'static str,
+    plain: &'static str,
+) -> Result<(), &'static str> {
+    let url = url(text, expected)?;
+    match url.uri.scheme_str() {
+        Some("https") => {}
+        Some("http") if is_loopback(&url.host) => {}
+        Some("http") => return Err(plain),
+        Some(_) | None => return Err(expected),
+    }
+    if url.fragment {
+        return Err("expected a URL without fragment");
+    }
+    Ok(())
+}
+
 /// Whether this host, without brackets, is surely this machine.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let address = host.parse::<IpAddr>();

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 
+use super::introspection::Introspection;
 use super::mapping::only_mapping;
 use super::scalar::{DurationText, Lenient};
 
@@ -25,10 +26,14 @@ pub(crate) struct Issuer {
     /// `insecure_any_audience`.
     #[serde(default)]
     pub(crate) audiences: Vec<String>,
-    /// The algorithms that its keys may be used with. At least one. Required.
+    /// The algorithms that its keys may be used with. At least one, unless there is `introspection`.
+    #[serde(default)]
     pub(crate) algorithms: Vec<AlgorithmName>,
-    /// Where its keys are. At least one. Required.
+    /// Where its keys are. At least one, unless there is `introspection`.
+    #[serde(default)]
     pub(crate) keys: Vec<Key>,
+    /// How it is asked about its tokens. Default: its keys say.
+    pub(crate) introspection: Option<Introspection>,
     /// Where its tokens may be found in a request. Default: bearer.
     pub(crate) sources: Option<Vec<Source>>,
     /// Whether the application sees the token. Default: true.

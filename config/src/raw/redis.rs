@@ -54,9 +54,9 @@ pub(crate) struct Redis {
 #[derive(Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, remote = "Self")]
 pub(crate) struct Breaker {
-    /// Failures in a row before it is left alone, 1 to 1000. Default: 5; 3 for a storage.
+    /// Failures in a row before it is left alone, 1 to 1000. Default: 5; of a storage or an introspection, 3.
     pub(crate) failures: Option<Lenient<usize>>,
-    /// For how long, before it is tried again, 100ms to 10m. Default: 15s.
+    /// For how long, before it is tried again, 100ms to 10m. Default: 15s; of an introspection, 45s.
     pub(crate) open: Option<DurationText>,
     /// Successes in a row before it counts as well again, 1 to 1000. Default: 2.
     pub(crate) successes: Option<Lenient<usize>>,

@@ -1,6 +1,7 @@
 //! Issuers: their keys, where their tokens are, what their claims mean.
 //!
-//! Promise: every issuer has an algorithm and a key, and HS256 never without a shared secret.
+//! Promise: every issuer has an algorithm and a key, or is asked about its tokens; and HS256 never without
+//! a shared secret.
 //! Whether a key file or a fetched set holds a usable key is for the proxy.
 
 use std::collections::BTreeSet;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use http::HeaderName;
 
+use super::introspection::IntrospectionSettings;
 use crate::secret::Secret;
 
 /// A party whose tokens are accepted.
@@ -19,10 +21,12 @@ pub struct IssuerSettings {
     /// Accepted values of `aud`; a token needs one of them. Empty only with
     /// `insecure_any_audience`.
     pub audiences: BTreeSet<String>,
-    /// The algorithms that its keys may be used with. Never empty.
+    /// The algorithms that its keys may be used with. Empty only where there are no keys.
     pub algorithms: BTreeSet<Algorithm>,
-    /// Where its keys are. Never empty.
+    /// Where its keys are. Empty only with `introspection`.
     pub keys: Vec<KeySource>,
+    /// How it is asked about its tokens; `None`: its keys say.
+    pub introspection: Option<IntrospectionSettings>,
     /// Where its tokens may be found in a request. Never empty.
     pub sources: Vec<CredentialSource>,
     /// Whether the application sees the token.

@@ -29,6 +29,8 @@ issuers:
     audiences: [api]
     algorithms: [HS256]
     keys: [{ kid: a, secret: 'file:${NAME:-./key}' }, { secret: 'file:other' }]
+    introspection:
+      { url: 'https://other.example/i', client_id: me, client_secret: hunter2-client, fallback: deny }
 policy: { roles: { owner: [read] } }
 routes: [{ methods: [GET], path: /health, access: public }]
 identity: { assertion: { key: '${KEY:-hunter2-pem}', issuer: me } }
@@ -93,6 +95,13 @@ fn the_redacted_document_is_what_was_written_without_its_secrets() {
         { "secret": "file:other" },
     ]);
     assert_eq!(shown["issuers"][1]["keys"], keys);
+    let asked = json!({
+        "url": "https://other.example/i",
+        "client_id": "me",
+        "client_secret": "***",
+        "fallback": "deny",
+    });
+    assert_eq!(shown["issuers"][1]["introspection"], asked);
     let assertion = json!({ "key": "***", "issuer": "me" });
     assert_eq!(shown["identity"]["assertion"], assertion);
     let database = json!({ "url": "***", "feed_url": "***", "migrate_url": "file:url" });
@@ -131,7 +140,7 @@ fn the_secrets_of_the_full_example_are_all_there_are() {
     let schema = schema().to_string();
     assert_eq!(
         schema.matches("`file:PATH` reads it").count(),
-        11,
+        12,
         "{schema}"
     );
 }

@@ -147,6 +147,8 @@ async fn readyz(State(shared): State<Arc<Shared>>) -> Response {
         ready &= keys.is_usable();
         notes.extend(keys.state());
     }
+    // Every other instance asks the same issuer: no reason to send the traffic elsewhere.
+    notes.extend(current.pipeline.authenticator.introspection_notes());
     if shared.pulse.age() > STOPPED_AFTER {
         ready = false;
         let what = match current.store.postgres() {
@@ -240,6 +242,7 @@ async fn config(State(shared): State<Arc<Shared>>) -> Response {
         "database_findings": shared.board.findings(),
         "caching_off_because": current.facts.kept().map(|kept| kept.coherence().closed_because()),
         "key_problems": current.remote_keys().filter_map(|keys| keys.problem()).collect::<Vec<_>>(),
+        "introspection_problems": current.pipeline.authenticator.introspection_problems().collect::<Vec<_>>(),
         "insecure": current.settings.insecure,
         "notes": current.notes(),
         "config": current.settings.redacted,

@@ -71,6 +71,12 @@ pub enum TokenError {
     /// `exp - iat` is longer than `max_lifetime`.
     #[error("the token lives longer than is accepted")]
     Lifetime,
+    /// Its issuer says that it is not active.
+    #[error("the issuer says that the token is not active")]
+    Inactive,
+    /// Nobody can say whether the token is good: its issuer does not answer.
+    #[error("the issuer cannot be asked about the token now")]
+    IssuerUnavailable,
     /// Nobody can say whether the token is good: its issuer's keys cannot be had now.
     #[error("the issuer's keys cannot be had now")]
     KeysUnavailable,
@@ -81,18 +87,23 @@ pub enum TokenError {
 
 impl TokenError {
     /// Whether it speaks against whoever presents the token. A token that was good, or will be, is what a
-    /// page has that was left open; keys that cannot be had are our own trouble.
+    /// page has that was left open; keys that cannot be had and an issuer that does not answer are our own
+    /// trouble.
     #[must_use]
     pub const fn is_suspicious(self) -> bool {
         !matches!(
             self,
-            Self::Expired | Self::Revoked | Self::NotYetValid | Self::KeysUnavailable
+            Self::Expired
+                | Self::Revoked
+                | Self::NotYetValid
+                | Self::KeysUnavailable
+                | Self::IssuerUnavailable
         )
     }
 }
 
 /// What an issuer's tokens must claim.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Rules {
     pub(super) audiences: BTreeSet<String>,
     pub(super) token_types: BTreeSet<String>,
@@ -106,10 +117,23 @@ pub(super) struct Rules {
 /// What is used of the claims.
 #[derive(Debug)]
 pub(super) struct Verified {
-    pub(super) subject: String,
-    pub(super) roles: Arc<[Arc<str>]>,
+    pub(super) whom: Whom,
     pub(super) issued_at: UnixMicros,
     pub(super) expires_at: UnixMicros,
+}
+
+/// What an issuer's answer says of times.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct AnsweredTimes {
+    pub(super) issued_at: Option<UnixMicros>,
+    pub(super) expires_at: Option<UnixMicros>,
+}
+
+/// Whom claims are about.
+#[derive(Debug)]
+pub(super) struct Whom {
+    pub(super) subject: String,
+    pub(super) roles: Arc<[Arc<str>]>,
     /// The session it is of, and its own name: what revocations know it by.
     pub(super) session: Option<Arc<str>>,
     pub(super) token: Option<Arc<str>>,
@@ -126,7 +150,6 @@ impl Rules {
         let claims = &token.claims;
         let (issued_at, expires_at) = self.check_times(claims, now)?;
         self.check_audience(claims)?;
-        let (session, token) = (name(at(claims, &self.session))?, name(claims.get("jti"))?);
         if claims
             .get("sub")
             .and_then(Value::as_str)
@@ -134,6 +157,72 @@ impl Rules {
         {
             return Err(TokenError::Claim);
         }
+        let whom = self.whom(claims)?;
+        Ok(Verified {
+            whom,
+            issued_at,
+            expires_at,
+        })
+    }
+
+    /// What nobody needs to be asked about: a token of another type, or one that is past its own end.
+    pub(super) fn check_before_asking(
+        &self,
+        token: &Unverified<'_>,
+        now: UnixMicros,
+    ) -> Result<(), TokenError> {
+        self.check_type(token.token_type.as_deref())?;
+        match date(&token.claims, "exp")? {
+            Some(exp) if seconds_of(now) >= exp.saturating_add(seconds(self.leeway)) => {
+                Err(TokenError::Expired)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The times that an issuer's answer states: as strict as a token's, but for what it may leave out
+    /// (RFC 7662 section 2.2).
+    pub(super) fn check_answered_times(
+        &self,
+        answer: &Map<String, Value>,
+        now: UnixMicros,
+    ) -> Result<AnsweredTimes, TokenError> {
+        let (now, leeway) = (seconds_of(now), seconds(self.leeway));
+        let (exp, iat) = (date(answer, "exp")?, date(answer, "iat")?);
+        let nbf = date(answer, "nbf")?;
+        let end = exp.map(|exp| exp.saturating_add(leeway));
+        if end.is_some_and(|end| now >= end) {
+            return Err(TokenError::Expired);
+        }
+        if iat
+            .max(nbf)
+            .is_some_and(|first| first > now.saturating_add(leeway))
+        {
+            return Err(TokenError::NotYetValid);
+        }
+        if let (Some(exp), Some(iat)) = (exp, iat) {
+            self.check_lifetime(exp, iat)?;
+        }
+        Ok(AnsweredTimes {
+            issued_at: iat.map(micros),
+            expires_at: end.map(micros),
+        })
+    }
+
+    /// The audience of an issuer's answer.
+    pub(super) fn check_answered_audience(
+        &self,
+        answer: &Map<String, Value>,
+    ) -> Result<(), TokenError> {
+        // Only `insecure_any_audience` has none of ours.
+        if self.audiences.is_empty() && !answer.contains_key("aud") {
+            return Ok(());
+        }
+        self.check_audience(answer)
+    }
+
+    /// The subject and its roles, by the configured claims.
+    pub(super) fn whom(&self, claims: &Map<String, Value>) -> Result<Whom, TokenError> {
         let subject = at(claims, &self.subject)
             .and_then(Value::as_str)
             .ok_or(TokenError::Claim)?;
@@ -141,11 +230,10 @@ impl Rules {
             Some(path) => roles(at(claims, path))?,
             None => Arc::from([]),
         };
-        Ok(Verified {
+        let (session, token) = (name(at(claims, &self.session))?, name(claims.get("jti"))?);
+        Ok(Whom {
             subject: subject.to_owned(),
             roles,
-            issued_at,
-            expires_at,
             session,
             token,
         })
@@ -168,8 +256,7 @@ impl Rules {
         claims: &Map<String, Value>,
         now: UnixMicros,
     ) -> Result<(UnixMicros, UnixMicros), TokenError> {
-        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
-        let (now, leeway) = (now.0.div_euclid(1_000_000), seconds(self.leeway));
+        let (now, leeway) = (seconds_of(now), seconds(self.leeway));
         let exp = date(claims, "exp")?.ok_or(TokenError::Claim)?;
         let iat = date(claims, "iat")?.ok_or(TokenError::Claim)?;
         let nbf = date(claims, "nbf")?;
@@ -179,12 +266,17 @@ impl Rules {
         if iat.max(nbf.unwrap_or(iat)) > now.saturating_add(leeway) {
             return Err(TokenError::NotYetValid);
         }
-        let lifetime = exp.saturating_sub(iat);
-        if lifetime < 0 || lifetime > seconds(self.max_lifetime) {
-            return Err(TokenError::Lifetime);
-        }
-        let micros = |seconds: i64| UnixMicros(seconds.saturating_mul(1_000_000));
+        self.check_lifetime(exp, iat)?;
         Ok((micros(iat), micros(exp.saturating_add(leeway))))
+    }
+
+    fn check_lifetime(&self, exp: i64, iat: i64) -> Result<(), TokenError> {
+        let lifetime = exp.saturating_sub(iat);
+        if (0..=seconds(self.max_lifetime)).contains(&lifetime) {
+            Ok(())
+        } else {
+            Err(TokenError::Lifetime)
+        }
     }
 
     fn check_audience(&self, claims: &Map<String, Value>) -> Result<(), TokenError> {
@@ -199,6 +291,18 @@ impl Rules {
             Err(TokenError::Audience)
         }
     }
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
+}
+
+const fn seconds_of(now: UnixMicros) -> i64 {
+    now.0.div_euclid(1_000_000)
+}
+
+fn micros(seconds: i64) -> UnixMicros {
+    UnixMicros(seconds.saturating_mul(1_000_000))
 }
 
 /// A NumericDate of whole seconds (RFC 7519 section 2).

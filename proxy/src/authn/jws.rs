@@ -46,6 +46,22 @@ impl Unverified<'_> {
     }
 }
 
+/// Whether a token is none of ours to take apart: anything but three parts of which the first is a JSON
+/// object's. Whatever looks like a signed token is judged as one.
+pub(super) fn is_opaque(token: &str) -> bool {
+    let header = token.split('.').next().unwrap_or_default();
+    let looks_signed = token.bytes().filter(|byte| *byte == b'.').count() == 2
+        && decode(header).is_ok_and(|header| header.trim_ascii_start().starts_with(b"{"));
+    !looks_signed
+}
+
+/// Whether a token has the form of an opaque one: `b64token` (RFC 6750 section 2.1).
+pub(super) fn is_b64token(token: &str) -> bool {
+    let body = token.trim_end_matches('=');
+    let may_be = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !body.is_empty() && body.bytes().all(may_be)
+}
+
 /// Takes a token apart.
 pub(super) fn parse(token: &str) -> Result<Unverified<'_>, TokenError> {
     let (mut token, payload) = signed(token)?;

@@ -108,7 +108,8 @@ impl KeySet {
                 message,
             })?);
         }
-        if remotes.is_empty() || !keys.is_empty() {
+        // Only an issuer that is asked about its tokens has none at all.
+        if (remotes.is_empty() && !issuer.keys.is_empty()) || !keys.is_empty() {
             check_set(&keys).map_err(|message| KeyError::Unusable {
                 issuer: issuer.issuer.clone(),
                 place: "keys".to_owned(),
@@ -120,6 +121,11 @@ impl KeySet {
             remotes,
             algorithms: issuer.algorithms.clone(),
         })
+    }
+
+    /// Whether there are any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.remotes.is_empty()
     }
 
     /// Those that are fetched.

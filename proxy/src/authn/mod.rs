@@ -2,14 +2,17 @@
 //!
 //! Promise: a [`Principal`] exists only for a token whose signature, issuer, audience, times and
 //! subject were all verified, with an algorithm that the configuration names for that issuer and
-//! for that key. One request has at most one credential: two are refused, not ranked.
+//! for that key, or were confirmed by an issuer that is asked (`introspection`). One request has at
+//! most one credential: two are refused, not ranked.
 //!
 //! A token that was verified is known again for a while, without a signature.
 //!
 //! Does not: look anything up in the application's tables.
 
+mod asked;
 mod claims;
 mod credential;
+mod introspection;
 mod json;
 mod jws;
 mod keys;
@@ -39,7 +42,9 @@ use sidegate_policy::{Id, IdType, UnixMicros};
 use crate::credential::Presented;
 use crate::head::Head;
 use crate::link::LinkError;
+use claims::Verified;
 use credential::Carriers;
+use introspection::Introspection;
 use keys::KeySet;
 use service_key::ServiceKeys;
 use verified::{Name, VerifiedTokens};
@@ -57,7 +62,7 @@ pub struct Principal {
     pub roles: Arc<[Arc<str>]>,
     /// When the credential was issued; `None`: nobody knows, so it was long ago.
     pub issued_at: Option<UnixMicros>,
-    /// Until when the credential is good.
+    /// Until when the credential is good; `None` where nobody says so.
     pub expires_at: Option<UnixMicros>,
     /// The session that the token is of.
     pub session: Option<Arc<str>>,
@@ -69,6 +74,9 @@ pub struct Principal {
     pub scopes: Option<Arc<[Arc<str>]>>,
     /// Where the credential was, and whether the application may see it.
     pub carrier: Option<(Carrier, bool)>,
+    /// Whether its token counts by its key alone, because its issuer could not be asked
+    /// (`introspection.fallback: local`).
+    pub is_degraded: bool,
 }
 
 impl Principal {
@@ -99,6 +107,7 @@ impl Principal {
             scopes: None,
             key: None,
             carrier: None,
+            is_degraded: false,
         }
     }
 }
@@ -144,7 +153,7 @@ pub struct Authenticator {
     carriers: Carriers,
     max_token_bytes: usize,
     subject_id: IdType,
-    verified: VerifiedTokens,
+    verified: Arc<VerifiedTokens>,
     service_keys: Option<ServiceKeys>,
 }
 
@@ -155,6 +164,7 @@ struct Issuer {
     carriers: Vec<Carrier>,
     forward: bool,
     rules: claims::Rules,
+    introspection: Option<Introspection>,
 }
 
 impl Authenticator {
@@ -169,9 +179,13 @@ impl Authenticator {
         subject_id: IdType,
         known: &[Arc<RemoteKeys>],
     ) -> Result<Self, KeyError> {
+        let (tokens, ttl) = (settings.cache.token_bytes, settings.cache.user_auth.ttl);
+        let verified = Arc::new(VerifiedTokens::new(tokens, ttl));
         let mut issuers = BTreeMap::new();
-        for issuer in &settings.issuers {
-            issuers.insert(issuer.issuer.as_str().into(), Issuer::new(issuer, known)?);
+        for settings in &settings.issuers {
+            let mut issuer = Issuer::new(settings, known)?;
+            issuer.ask(settings, subject_id, &verified)?;
+            issuers.insert(settings.issuer.as_str().into(), issuer);
         }
         Ok(Self {
             carriers: Carriers::new(settings),
@@ -182,7 +196,7 @@ impl Authenticator {
                 .service_keys
                 .as_ref()
                 .map(|keys| ServiceKeys::new(keys, subject_id)),
-            verified: VerifiedTokens::new(settings.cache.token_bytes, settings.cache.user_auth.ttl),
+            verified,
         })
     }
 
@@ -203,12 +217,12 @@ impl Authenticator {
         if let Some(principal) = self.find(&name, &credential.carrier, now) {
             return Ok(principal);
         }
-        let token = jws::parse(credential.token)?;
-        let issuer = self
-            .issuers
-            .get(token.issuer())
-            .filter(|issuer| issuer.carriers.contains(&credential.carrier))
-            .ok_or(TokenError::UnknownIssuer)?;
+        let (issuer, token) = self.whose(&credential)?;
+        if let Some(introspection) = &issuer.introspection {
+            let asked = (issuer, introspection, token.as_ref());
+            return self.asked(asked, &credential, name, head, now).await;
+        }
+        let token = token.ok_or(TokenError::Malformed)?;
         // Before the signature: keys that change meanwhile must not vouch for it later.
         let keys = issuer.keys.version();
         let signature = issuer.keys.verify(&token).await;
@@ -218,19 +232,21 @@ impl Authenticator {
             Err(error) => return Err(error.into()),
         };
         signature?;
-        let subject = Id::parse(self.subject_id, &verified.subject).ok_or(TokenError::Subject)?;
+        let Verified {
+            whom,
+            issued_at,
+            expires_at,
+        } = verified;
+        let subject = Id::parse(self.subject_id, &whom.subject).ok_or(TokenError::Subject)?;
         let principal = Arc::new(Principal {
-            subject,
-            kind: SubjectType::User,
             issuer: Some(Arc::clone(&issuer.name)),
-            roles: verified.roles,
-            issued_at: Some(verified.issued_at),
-            expires_at: Some(verified.expires_at),
-            session: verified.session,
-            token: verified.token,
-            scopes: None,
-            key: None,
+            roles: whom.roles,
+            issued_at: Some(issued_at),
+            expires_at: Some(expires_at),
+            session: whom.session,
+            token: whom.token,
             carrier: Some((credential.carrier, issuer.forward)),
+            ..Principal::assumed(subject)
         });
         if let Some(keys) = keys {
             self.verified.keep(name, &principal, keys, now);
@@ -263,7 +279,7 @@ impl Authenticator {
     }
 
     fn find(&self, name: &Name, carrier: &Carrier, now: UnixMicros) -> Option<Arc<Principal>> {
-        let version = |issuer: &str| self.issuers.get(issuer)?.keys.version();
+        let version = |issuer: &str| self.issuers.get(issuer)?.version();
         self.verified.find(name, carrier, now, version)
     }
 
@@ -272,7 +288,9 @@ impl Authenticator {
     /// # Errors
     /// When two have one name, which a test rules out.
     pub fn gather(&self) -> Result<Vec<MetricFamily>, prometheus::Error> {
-        self.verified.gather()
+        let mut families = self.verified.gather()?;
+        families.extend(introspection::gather(self.introspections())?);
+        Ok(families)
     }
 
     /// Whether a request carries one credential, good or bad.
@@ -309,9 +327,13 @@ impl Authenticator {
     /// Where a token would be in a request: a place that its issuer accepts, or else the first one.
     #[must_use]
     pub fn carrier_of(&self, token: &str) -> Option<&Carrier> {
-        let issuer = jws::parse(token)
-            .ok()
-            .and_then(|token| self.issuers.get(token.issuer()));
+        let issuer = if jws::is_opaque(token) {
+            let mut issuers = self.issuers.values();
+            issuers.find(|issuer| issuer.introspection.is_some())
+        } else {
+            let token = jws::parse(token).ok();
+            token.and_then(|token| self.issuers.get(token.issuer()))
+        };
         let accepted = issuer.and_then(|issuer| issuer.carriers.first());
         accepted.or_else(|| self.carriers.all().map(|(carrier, _)| carrier).next())
     }
@@ -358,6 +380,7 @@ impl Issuer {
                 roles: roles.clone(),
                 session: session.clone(),
             },
+            introspection: None,
         })
     }
 }

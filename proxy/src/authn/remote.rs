@@ -336,7 +336,8 @@ fn metadata(document: &[u8], issuer: &str) -> Result<String, FetchError> {
         .ok_or_else(|| unusable("the metadata has no jwks_uri"))
 }
 
-fn permitted(url: &str) -> Result<Url, FetchError> {
+/// A URL that may be spoken to: https, or http on this machine.
+pub(super) fn permitted(url: &str) -> Result<Url, FetchError> {
     let parsed = Url::parse(url).map_err(|_no_url| FetchError::Forbidden("no URL".to_owned()))?;
     if parsed.scheme() == "https" || (parsed.scheme() == "http" && is_loopback(&parsed)) {
         Ok(parsed)

@@ -167,18 +167,15 @@ impl PresentedKey {
     /// # Errors
     /// When no row could have its subject.
     pub fn principal(&self, key: &ServiceKey) -> Result<Principal, TokenError> {
+        let subject = Id::parse(self.subject_id, &key.subject).ok_or(TokenError::Subject)?;
         Ok(Principal {
-            subject: Id::parse(self.subject_id, &key.subject).ok_or(TokenError::Subject)?,
             kind: SubjectType::Service,
-            issuer: None,
-            roles: Arc::from([]),
             issued_at: Some(key.created_at),
             expires_at: key.expires_at,
-            session: None,
-            token: None,
             scopes: Some(Arc::clone(&key.scopes)),
             key: Some(key.id.as_ref().into()),
             carrier: Some(self.carrier.clone()),
+            ..Principal::assumed(subject)
         })
     }
 }

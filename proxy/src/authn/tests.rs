@@ -1,9 +1,11 @@
 //! Which tokens make a principal, and which do not (attacks.md F2, F3, T1 to T7).
 //!
 //! `signature` is about keys and algorithms, `form` about a token's parts before anything in them
-//! is believed, `claims` about what a token says, `keys` about reading key files.
+//! is believed, `claims` about what a token says, `keys` about reading key files, `known` about tokens that
+//! were verified before, `flood` about those that never were.
 
 mod claims;
+mod flood;
 mod form;
 mod keys;
 mod known;

@@ -2,8 +2,9 @@
 //!
 //! Promise: a token is found only while it would verify again: under the settings it was verified with (a
 //! new configuration begins with nothing), with the keys that its issuer has now, where it was found then,
-//! before its end, and for `cache.classes.user_auth.ttl` at most. Only good tokens are kept, so no flood of
-//! others pushes them out. Memory is bounded in bytes.
+//! before its end, and for `cache.classes.user_auth.ttl` at most. One that its issuer has said to be active
+//! is found for as long as that is believed, by the clock that nobody sets. Only good tokens are kept, so no
+//! flood of others pushes them out. Memory is bounded in bytes.
 //!
 //! Does not: say whether the subject may do anything, or is still active: its row says, every time.
 
@@ -20,6 +21,7 @@ use quick_cache::sync::Cache;
 use sidegate_policy::UnixMicros;
 
 use super::{Carrier, Principal};
+use crate::coherence::BootTime;
 
 /// What stands for a token: its SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +34,7 @@ pub(super) struct VerifiedTokens {
     ttl: Duration,
     from_memory: AtomicU64,
     verified: AtomicU64,
+    confirmed: AtomicU64,
 }
 
 /// A token that was good.
@@ -43,6 +46,8 @@ struct Entry {
     /// When it was verified: earlier, its `nbf` may not have come.
     since: UnixMicros,
     until: UnixMicros,
+    /// Until when its issuer's answer is believed, if it was asked.
+    believed: Option<BootTime>,
 }
 
 impl Name {
@@ -66,6 +71,7 @@ impl VerifiedTokens {
             ttl,
             from_memory: AtomicU64::new(0),
             verified: AtomicU64::new(0),
+            confirmed: AtomicU64::new(0),
         }
     }
 
@@ -85,7 +91,8 @@ impl VerifiedTokens {
             .as_ref()
             .is_some_and(|(known, _)| known == carrier);
         let version = principal.issuer.as_deref().and_then(keys)?;
-        let in_time = entry.since <= now && now < entry.until;
+        let is_believed = entry.believed.is_none_or(|until| BootTime::now() < until);
+        let in_time = entry.since <= now && now < entry.until && is_believed;
         if !in_time || version != entry.keys || !same_place {
             return None;
         }
@@ -96,11 +103,41 @@ impl VerifiedTokens {
     /// Keeps a token that has just been verified with keys of this version.
     pub(super) fn keep(&self, name: Name, principal: &Arc<Principal>, keys: u64, now: UnixMicros) {
         self.verified.fetch_add(1, Ordering::Relaxed);
-        let (Some(entries), Some(end)) = (&self.entries, principal.expires_at) else {
+        // A token that was verified has an end.
+        if principal.expires_at.is_some() {
+            self.insert(name, principal, keys, now, None);
+        }
+    }
+
+    /// Keeps a token that its issuer has just said to be active, for as long as that is believed.
+    pub(super) fn believe(
+        &self,
+        name: Name,
+        principal: &Arc<Principal>,
+        version: u64,
+        now: UnixMicros,
+        until: BootTime,
+    ) {
+        self.confirmed.fetch_add(1, Ordering::Relaxed);
+        if BootTime::now() < until {
+            self.insert(name, principal, version, now, Some(until));
+        }
+    }
+
+    fn insert(
+        &self,
+        name: Name,
+        principal: &Arc<Principal>,
+        keys: u64,
+        now: UnixMicros,
+        believed: Option<BootTime>,
+    ) {
+        let Some(entries) = &self.entries else {
             return;
         };
+        let end = principal.expires_at.map_or(i64::MAX, |end| end.0);
         let ttl = i64::try_from(self.ttl.as_micros()).unwrap_or(i64::MAX);
-        let until = UnixMicros(end.0.min(now.0.saturating_add(ttl)));
+        let until = UnixMicros(end.min(now.0.saturating_add(ttl)));
         let principal = Arc::clone(principal);
         entries.insert(
             name,
@@ -109,6 +146,7 @@ impl VerifiedTokens {
                 keys,
                 since: now,
                 until,
+                believed,
             },
         );
     }
@@ -121,10 +159,14 @@ impl VerifiedTokens {
     /// As metrics, read when somebody scrapes.
     pub(super) fn gather(&self) -> Result<Vec<MetricFamily>, prometheus::Error> {
         let registry = Registry::new();
-        let help = "Good tokens that were presented, by whether a signature was checked for it";
+        let help = "Good tokens that were presented, by what said so";
         let tokens = IntGaugeVec::new(Opts::new("sidegate_tokens", help), &["from"])?;
         registry.register(Box::new(tokens.clone()))?;
-        for (from, count) in [("memory", &self.from_memory), ("signature", &self.verified)] {
+        for (from, count) in [
+            ("memory", &self.from_memory),
+            ("signature", &self.verified),
+            ("issuer", &self.confirmed),
+        ] {
             let count = i64::try_from(count.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
             tokens.with_label_values(&[from]).set(count);
         }

@@ -10,7 +10,6 @@ use sidegate_policy::Id;
 use uuid::Uuid;
 
 use super::body::Bounded;
-use crate::authz::Permit;
 use crate::clearance::Clearance;
 use crate::generation::Generation;
 use crate::identity::Headers;
@@ -74,9 +73,18 @@ impl RequestContext {
         }
     }
 
-    /// Whether it was allowed on facts older than the bound.
-    pub(super) fn is_stale(&self) -> bool {
-        let permit = self.cleared().and_then(|(clearance, _)| clearance.permit());
-        permit.is_some_and(Permit::is_stale)
+    /// What it was allowed without, as the client may know it.
+    pub(super) fn degraded(&self) -> Option<&'static str> {
+        let permit = self
+            .cleared()
+            .and_then(|(clearance, _)| clearance.permit())?;
+        let subject = permit.subject();
+        let is_unconfirmed = subject.is_some_and(|subject| subject.principal.is_degraded);
+        match (permit.is_stale(), is_unconfirmed) {
+            (false, false) => None,
+            (true, false) => Some("stale"),
+            (false, true) => Some("introspection"),
+            (true, true) => Some("stale, introspection"),
+        }
     }
 }

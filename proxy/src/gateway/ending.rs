@@ -22,15 +22,19 @@ pub(super) fn log(session: &Session, ctx: &RequestContext, code: Code) {
         .response_written()
         .map(|answer| answer.status.as_u16());
     let outcome = code.outcome();
-    if outcome == "allow" && !ctx.is_stale() {
+    let degraded = ctx.degraded();
+    if outcome == "allow" && degraded.is_none() {
         tracing::debug!(%decision_id, route, subject, reason, status, "allowed");
         return;
     }
     let client = client_of(session, ctx);
     let detail = ctx.detail.as_deref();
     match outcome {
+        "allow" if degraded == Some("introspection") => {
+            tracing::info!(%decision_id, route, subject, reason, status, client, degraded, "allowed by key alone");
+        }
         "allow" => {
-            tracing::info!(%decision_id, route, subject, reason, status, client, "allowed on stale facts");
+            tracing::info!(%decision_id, route, subject, reason, status, client, degraded, "allowed on stale facts");
         }
         "deny" => {
             tracing::info!(%decision_id, route, subject, reason, detail, status, client, "denied");

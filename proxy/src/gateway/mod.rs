@@ -251,8 +251,8 @@ impl ProxyHttp for Gateway {
         let mut buffer = Uuid::encode_buffer();
         let decision_id: &str = ctx.decision_id.hyphenated().encode_lower(&mut buffer);
         response.insert_header(DECISION_ID, decision_id)?;
-        if ctx.is_stale() {
-            response.insert_header(DEGRADED, "stale")?;
+        if let Some(degraded) = ctx.degraded() {
+            response.insert_header(DEGRADED, degraded)?;
         }
         Ok(())
     }

@@ -36,7 +36,8 @@ pub const SUBJECT_TYPE: HeaderName = HeaderName::from_static("x-sidegate-subject
 pub const ROLES: HeaderName = HeaderName::from_static("x-sidegate-roles");
 /// The subject's roles on the authorized resource, comma separated.
 pub const RESOURCE_ROLES: HeaderName = HeaderName::from_static("x-sidegate-resource-roles");
-/// On an answer: the decision rests on facts older than the bound, because the store could not be asked.
+/// On an answer, what the decision was made without. `stale`: on facts older than the bound, because the
+/// store could not be asked. `introspection`: by the token's key alone, because its issuer could not be.
 pub const DEGRADED: HeaderName = HeaderName::from_static("x-sidegate-degraded");
 /// The decision's id; also on every answer.
 pub const DECISION_ID: HeaderName = HeaderName::from_static("x-sidegate-decision-id");

@@ -25,6 +25,7 @@ mod garden;
 mod grants;
 mod guard;
 mod instances;
+mod introspection;
 mod invalidate;
 mod keys;
 mod limits;

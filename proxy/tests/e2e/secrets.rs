@@ -16,7 +16,15 @@ use crate::recorder::Recorder;
 use crate::wire::{Wire, ask, request};
 
 /// Keys of a configuration whose values are secret.
-const SECRET_KEYS: [&str; 5] = ["secret", "token", "key", "mac_keys", "previous_keys"];
+const SECRET_KEYS: [&str; 7] = [
+    "secret",
+    "token",
+    "key",
+    "mac_keys",
+    "previous_keys",
+    "client_secret",
+    "pepper",
+];
 /// Keys whose values are URLs, which may hold a password.
 const URL_KEYS: [&str; 4] = ["url", "feed_url", "migrate_url", "redis"];
 

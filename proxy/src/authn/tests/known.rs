@@ -3,11 +3,11 @@
 use sidegate_policy::{Id, UnixMicros};
 
 use super::*;
-use crate::authn::verified::{Name, VerifiedTokens};
 use crate::authn::Carrier;
+use crate::authn::verified::{Name, VerifiedTokens};
 
 /// How many were known, and how many cost a signature.
-fn counts(authenticator: &Authenticator) -> (i64, i64) {
+pub(super) fn counts(authenticator: &Authenticator) -> (i64, i64) {
     let families = authenticator.gather().unwrap();
     let tokens = families
         .iter()
@@ -49,11 +49,13 @@ fn a_token_costs_one_signature_for_as_long_as_it_is_known() {
 fn what_is_not_good_is_never_known() {
     let world = World::new();
     let good = issued(&world, json!({}));
+    // The last character of a signature of 64 bytes is one of four.
+    let other = if good.ends_with('A') { 'Q' } else { 'A' };
     for token in [
         issued(&world, json!({ "aud": "other" })),
         issued(&world, json!({ "exp": NOW - 60, "iat": NOW - 120 })),
         format!("{good}A"),
-        format!("{}A", &good[..good.len() - 1]),
+        format!("{}{other}", &good[..good.len() - 1]),
     ] {
         for _ in 0..2 {
             assert!(bearer(&world.authenticator, &token).is_err());

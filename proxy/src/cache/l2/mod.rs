@@ -92,6 +92,15 @@ pub enum L2Error {
     Tls(#[from] TlsError),
 }
 
+/// What a command was sent for.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// A request, while the breaker was closed.
+    Request,
+    /// To see whether Redis is back.
+    Probe,
+}
+
 /// An answer that was found, and what it takes to tell whether it counts.
 #[derive(Debug, Clone)]
 pub struct Found {
@@ -227,15 +236,15 @@ impl L2 {
         let asked = timeout(self.settings.total_timeout, link.get(key.as_bytes())).await;
         let value = match asked {
             Ok(Ok(value)) => {
-                self.went(Ok(()));
+                self.went(Way::Request, Ok(()));
                 value
             }
             Ok(Err(Trouble::Refused)) => {
-                self.went(Ok(()));
+                self.went(Way::Request, Ok(()));
                 return Err(Lookup::Malformed);
             }
             Ok(Err(Trouble::Away)) | Err(_) => {
-                self.went(Err(Trouble::Away));
+                self.went(Way::Request, Err(Trouble::Away));
                 return Err(Lookup::Away);
             }
         };
@@ -260,15 +269,17 @@ impl L2 {
     }
 
     /// How a command went that says something about Redis.
-    fn went(&self, outcome: Result<(), Trouble>) {
+    fn went(&self, way: Way, outcome: Result<(), Trouble>) {
         // Well, nearly always: nothing to note and no lock to take.
         if outcome.is_ok() && self.is_closed() && !self.failing.load(Ordering::Relaxed) {
             return;
         }
         let mut breaker = self.breaker.lock();
-        match outcome {
-            Ok(()) => breaker.succeeded(),
-            Err(Trouble::Away | Trouble::Refused) => breaker.failed(BootTime::now()),
+        match (way, outcome) {
+            (Way::Request, Ok(())) => breaker.succeeded(),
+            (Way::Request, Err(_)) => breaker.failed(BootTime::now()),
+            (Way::Probe, Ok(())) => breaker.probe_succeeded(),
+            (Way::Probe, Err(_)) => breaker.probe_failed(BootTime::now()),
         }
         self.failing.store(outcome.is_err(), Ordering::Relaxed);
         let is_closed = breaker.is_closed();
@@ -289,10 +300,11 @@ impl L2 {
             sleep(ROUND).await;
             while self.breaker.lock().probe(BootTime::now()) {
                 let asked = timeout(self.settings.total_timeout, link.ping()).await;
-                self.went(match asked {
+                let outcome = match asked {
                     Ok(Ok(()) | Err(Trouble::Refused)) => Ok(()),
                     Ok(Err(Trouble::Away)) | Err(_) => Err(Trouble::Away),
-                });
+                };
+                self.went(Way::Probe, outcome);
             }
         }
     }
