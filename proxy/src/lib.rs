@@ -49,6 +49,7 @@ pub mod respond;
 pub mod route;
 pub mod spelling;
 pub mod store;
+pub mod stream;
 pub mod target;
 pub mod throttle;
 pub mod tls;

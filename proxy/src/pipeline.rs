@@ -5,6 +5,8 @@
 //! takes no session: tests and fuzzers call it as the proxy does. [`Pipeline::explain`] walks the
 //! same line and keeps what it saw.
 
+mod again;
+
 use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

@@ -19,7 +19,7 @@ mod verified;
 
 pub use claims::TokenError;
 pub use credential::{Carrier, CredentialError};
-pub use keys::KeyError;
+pub use keys::{KeyError, VerifiedBy};
 pub use remote::{FetchError, RemoteKeys, client as key_client};
 
 use std::collections::BTreeMap;
@@ -50,6 +50,8 @@ pub struct Principal {
     pub roles: Arc<[Arc<str>]>,
     /// Until when the credential is good.
     pub expires_at: Option<UnixMicros>,
+    /// With what it was verified; `None` for an assumed subject.
+    pub verified_by: Option<VerifiedBy>,
     /// Where the credential was, and whether the application may see it.
     pub carrier: Option<(Carrier, bool)>,
 }
@@ -157,10 +159,10 @@ impl Authenticator {
         let signature = issuer.keys.verify(&token).await;
         let verified = match signature {
             // What would be refused with any key is refused without one.
-            Ok(()) | Err(TokenError::KeysUnavailable) => issuer.rules.check(&token, now)?,
+            Ok(_) | Err(TokenError::KeysUnavailable) => issuer.rules.check(&token, now)?,
             Err(error) => return Err(error.into()),
         };
-        signature?;
+        let verified_by = Some(signature?);
         let subject = Id::parse(self.subject_id, &verified.subject).ok_or(TokenError::Subject)?;
         let principal = Arc::new(Principal {
             subject,
@@ -168,6 +170,7 @@ impl Authenticator {
             issuer: Some(Arc::clone(&issuer.name)),
             roles: verified.roles,
             expires_at: Some(verified.expires_at),
+            verified_by,
             carrier: Some((credential.carrier, issuer.forward)),
         });
         if let Some(keys) = keys {
@@ -183,6 +186,27 @@ impl Authenticator {
         let fits = credential.token.len() <= self.max_token_bytes;
         let name = fits.then(|| Name::of(credential.token))?;
         self.find(&name, &credential.carrier, now)
+    }
+
+    /// Whether a principal who was verified is still who they were: the credential has not ended, its issuer
+    /// still counts, and so does the key that it was verified with. For whoever goes by a principal for
+    /// longer than a moment; the credential itself is not needed.
+    ///
+    /// # Errors
+    /// When it is not, or nobody can know now.
+    pub fn still(&self, principal: &Principal, now: UnixMicros) -> Result<(), TokenError> {
+        if principal.expires_at.is_some_and(|end| end <= now) {
+            return Err(TokenError::Expired);
+        }
+        let (Some(name), Some(by)) = (&principal.issuer, &principal.verified_by) else {
+            return Err(TokenError::UnknownKey);
+        };
+        let issuer = self.issuers.get(&**name).ok_or(TokenError::UnknownIssuer)?;
+        match issuer.keys.still_has(by) {
+            Some(true) => Ok(()),
+            Some(false) => Err(TokenError::UnknownKey),
+            None => Err(TokenError::KeysUnavailable),
+        }
     }
 
     fn find(&self, name: &Name, carrier: &Carrier, now: UnixMicros) -> Option<Arc<Principal>> {
@@ -213,7 +237,7 @@ impl Authenticator {
     pub async fn verify_signature(&self, issuer: &str, token: &str) -> Result<(), TokenError> {
         let (token, _payload) = jws::signed(token)?;
         let issuer = self.issuers.get(issuer).ok_or(TokenError::UnknownIssuer)?;
-        issuer.keys.verify(&token).await
+        issuer.keys.verify(&token).await.map(|_by| ())
     }
 
     /// Every place where a credential may be, and whether the application may see what is there

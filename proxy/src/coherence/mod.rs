@@ -29,6 +29,7 @@ mod examination;
 mod feed;
 mod fresh;
 mod gate;
+mod ground;
 mod link;
 mod load;
 mod poll;
@@ -51,6 +52,7 @@ pub(crate) fn is_without_mac() -> bool {
 pub use boot_time::BootTime;
 pub use edits::Edits;
 pub use fresh::Stale;
+pub use ground::{Ground, Moment};
 pub use link::{NamespaceError, namespace};
 pub use reading::{BOUND, Before, Reading, Version};
 pub use run::{FeedSettings, FeedThread};

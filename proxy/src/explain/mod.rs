@@ -229,6 +229,7 @@ fn credential(pipeline: &Pipeline, request: &Request) -> Result<Credential, Requ
         issuer: None,
         roles: Arc::from([]),
         expires_at: None,
+        verified_by: None,
         carrier: None,
     })))
 }

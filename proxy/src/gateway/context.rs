@@ -11,11 +11,12 @@ use uuid::Uuid;
 
 use super::body::Bounded;
 use crate::authz::Permit;
-use crate::clearance::Clearance;
+use crate::clearance::Cleared;
 use crate::generation::Generation;
-use crate::identity::Headers;
 use crate::outcome::Code;
+use crate::rejection::Rejection;
 use crate::route::Route;
+use crate::stream::{Handover, Held};
 
 /// What is known about one request.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct RequestContext {
     pub(super) websocket: bool,
     /// The rules of strictness that the head's bytes break.
     pub(super) broken: Rules,
+    /// Where it is held from when it is cleared. Without one it is not forwarded.
+    pub(super) handover: Option<Arc<Handover>>,
     pub(super) body: Option<Bounded>,
     /// Why it was refused, in words that hold nothing of the request.
     pub(super) detail: Option<String>,
@@ -43,7 +46,7 @@ pub(super) enum Verdict {
     /// Not decided. A request that ends like this ended before its decision.
     Pending,
     /// Forwarded, with these headers.
-    Cleared(Box<(Clearance, Headers)>),
+    Cleared(Arc<Cleared>),
     /// Refused.
     Rejected(Code),
 }
@@ -59,12 +62,13 @@ impl RequestContext {
             tried: Vec::new(),
             websocket: false,
             broken: Rules::NONE,
+            handover: None,
             body: None,
             detail: None,
         }
     }
 
-    pub(super) const fn cleared(&self) -> Option<&(Clearance, Headers)> {
+    pub(super) const fn cleared(&self) -> Option<&Arc<Cleared>> {
         match &self.verdict {
             Verdict::Cleared(cleared) => Some(cleared),
             Verdict::Pending | Verdict::Rejected(_) => None,
@@ -73,7 +77,25 @@ impl RequestContext {
 
     /// Whether it was allowed on facts older than the bound.
     pub(super) fn is_stale(&self) -> bool {
-        let permit = self.cleared().and_then(|(clearance, _)| clearance.permit());
+        let permit = self.cleared().and_then(|cleared| cleared.clearance.permit());
         permit.is_some_and(Permit::is_stale)
+    }
+
+    /// Hands a cleared request over to whoever sees to it that it ends with its right.
+    pub(super) fn hand_over(&self, cleared: &Arc<Cleared>) -> Result<(), Rejection> {
+        let handover = self.handover.as_ref().ok_or_else(|| {
+            tracing::error!(decision_id = %self.decision_id, "nobody would end the request");
+            Rejection::Internal
+        })?;
+        let generation = Arc::clone(&self.generation);
+        handover.put(Held::new(generation, Arc::clone(cleared), self.decision_id));
+        Ok(())
+    }
+
+    /// It is over.
+    pub(super) fn let_go(&self) {
+        if let Some(handover) = &self.handover {
+            handover.clear();
+        }
     }
 }

@@ -210,6 +210,7 @@ fn principal(subject: &str, roles: &[&str]) -> Principal {
         issuer: Some(Arc::from("https://id.example/")),
         roles: roles.iter().map(|role| Arc::from(*role)).collect(),
         expires_at: Some(at(NOW + 3600)),
+        verified_by: None,
         carrier: None,
     }
 }

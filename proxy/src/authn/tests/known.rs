@@ -89,6 +89,7 @@ fn principal(subject: &str) -> Arc<Principal> {
         issuer: Some(Arc::from(ISSUER)),
         roles: Arc::from([]),
         expires_at: Some(UnixMicros(i64::MAX)),
+        verified_by: None,
         carrier: Some((Carrier::Bearer, true)),
     })
 }
