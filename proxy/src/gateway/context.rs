@@ -77,7 +77,9 @@ impl RequestContext {
 
     /// Whether it was allowed on facts older than the bound.
     pub(super) fn is_stale(&self) -> bool {
-        let permit = self.cleared().and_then(|cleared| cleared.clearance.permit());
+        let permit = self
+            .cleared()
+            .and_then(|cleared| cleared.clearance.permit());
         permit.is_some_and(Permit::is_stale)
     }
 

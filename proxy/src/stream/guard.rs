@@ -222,3 +222,6 @@ impl Drop for Counted {
         self.metrics.streams(-1);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -142,7 +142,9 @@ impl Held {
         self.is_shaken |= self.valid_until.is_some_and(|end| end <= clock);
         self.uphold();
         let now = BootTime::now();
-        if (self.is_shaken || self.hold.is_due(now)) && self.deciding.is_none() && now >= self.ask_at
+        if (self.is_shaken || self.hold.is_due(now))
+            && self.deciding.is_none()
+            && now >= self.ask_at
         {
             self.deciding = Some(self.again());
         }

@@ -193,7 +193,10 @@ mod tests {
         assert_eq!(hold.state(at(901)), Ok(State::Waits));
         assert_eq!(hold.state(at(2899)), Ok(State::Waits));
         assert_eq!(hold.state(at(2900)), Err(Why::Unknown));
-        assert_eq!(Hold::new(at(0), None, TERMS).state(at(59_999)), Ok(State::Passes));
+        assert_eq!(
+            Hold::new(at(0), None, TERMS).state(at(59_999)),
+            Ok(State::Passes)
+        );
     }
 
     #[test]
