@@ -89,6 +89,19 @@ struct Right {
     good_until: BootTime,
     /// When it was last renewed.
     renewed: BootTime,
+    /// Since when bytes are seen to wait. Not since they had to: a process that was stopped meanwhile has asked
+    /// nobody.
+    waits_since: Option<BootTime>,
+}
+
+impl Right {
+    const fn new(now: BootTime, good_until: BootTime) -> Self {
+        Self {
+            good_until,
+            renewed: now,
+            waits_since: None,
+        }
+    }
 }
 
 impl Hold {
@@ -97,21 +110,19 @@ impl Hold {
         Self {
             terms,
             born: now,
-            right: good_until.map(|good_until| Right {
-                good_until,
-                renewed: now,
-            }),
+            right: good_until.map(|good_until| Right::new(now, good_until)),
         }
     }
 
     /// Whether bytes may pass at this instant, and whether the request may go on at all.
-    pub(super) fn state(&self, now: BootTime) -> Result<State, Why> {
+    pub(super) fn state(&mut self, now: BootTime) -> Result<State, Why> {
         if now.since(self.born) >= self.terms.most {
             return Err(Why::Age);
         }
-        match &self.right {
+        match &mut self.right {
             Some(right) if now > right.good_until => {
-                if now.since(right.good_until) >= self.terms.patience {
+                let since = *right.waits_since.get_or_insert(now);
+                if now.since(since) >= self.terms.patience {
                     return Err(Why::Unknown);
                 }
                 Ok(State::Waits)
@@ -130,20 +141,14 @@ impl Hold {
         if let Some(right) = &mut self.right
             && good_until > right.good_until
         {
-            *right = Right {
-                good_until,
-                renewed: now,
-            };
+            *right = Right::new(now, good_until);
         }
     }
 
     /// It was decided on again. What was known before does not count, even if it was good for longer: it may
     /// have been stale.
     pub(super) fn decided(&mut self, now: BootTime, good_until: BootTime) {
-        self.right = Some(Right {
-            good_until,
-            renewed: now,
-        });
+        self.right = Some(Right::new(now, good_until));
     }
 
     /// Whether it is time to decide again, because nothing has renewed it.
@@ -164,11 +169,10 @@ impl Hold {
         let Some(right) = &self.right else {
             return end;
         };
-        let turn = if now > right.good_until {
-            right.good_until.after(self.terms.patience)
-        } else {
-            right.good_until
-        };
+        let given_up = right
+            .waits_since
+            .map(|since| since.after(self.terms.patience));
+        let turn = given_up.unwrap_or(right.good_until);
         now.after(TICK).min(turn).min(end)
     }
 }
@@ -188,15 +192,19 @@ mod tests {
 
     #[test]
     fn bytes_pass_until_the_decision_is_too_old_and_not_a_moment_later() {
-        let hold = Hold::new(at(0), Some(at(900)), TERMS);
+        let mut hold = Hold::new(at(0), Some(at(900)), TERMS);
         assert_eq!(hold.state(at(900)), Ok(State::Passes));
         assert_eq!(hold.state(at(901)), Ok(State::Waits));
-        assert_eq!(hold.state(at(2899)), Ok(State::Waits));
-        assert_eq!(hold.state(at(2900)), Err(Why::Unknown));
-        assert_eq!(
-            Hold::new(at(0), None, TERMS).state(at(59_999)),
-            Ok(State::Passes)
-        );
+        assert_eq!(hold.state(at(2900)), Ok(State::Waits));
+        assert_eq!(hold.state(at(2901)), Err(Why::Unknown));
+        let mut public = Hold::new(at(0), None, TERMS);
+        assert_eq!(public.state(at(59_999)), Ok(State::Passes));
+        // Nobody has waited while the process was stopped.
+        let mut stopped = Hold::new(at(0), Some(at(900)), TERMS);
+        assert_eq!(stopped.state(at(9000)), Ok(State::Waits));
+        assert_eq!(stopped.look_at(at(9000)), at(9250));
+        stopped.decided(at(9010), at(10_000));
+        assert_eq!(stopped.state(at(9010)), Ok(State::Passes));
     }
 
     #[test]
@@ -205,7 +213,7 @@ mod tests {
         hold.upheld(at(59_000), at(70_000));
         assert_eq!(hold.state(at(59_999)), Ok(State::Passes));
         assert_eq!(hold.state(at(60_000)), Err(Why::Age));
-        let public = Hold::new(at(0), None, TERMS);
+        let mut public = Hold::new(at(0), None, TERMS);
         assert_eq!(public.state(at(60_000)), Err(Why::Age));
         assert_eq!(public.look_at(at(10)), at(60_000));
         assert!(!public.is_due(at(59_000)), "there is nothing to decide");
@@ -242,10 +250,11 @@ mod tests {
 
     #[test]
     fn it_is_looked_at_before_anything_can_change() {
-        let hold = Hold::new(at(0), Some(at(100)), TERMS);
+        let mut hold = Hold::new(at(0), Some(at(100)), TERMS);
         assert_eq!(hold.look_at(at(0)), at(100));
-        assert_eq!(hold.look_at(at(200)), at(450));
-        assert_eq!(hold.look_at(at(2000)), at(2100), "the end of patience");
+        assert_eq!(hold.state(at(110)), Ok(State::Waits));
+        assert_eq!(hold.look_at(at(110)), at(360));
+        assert_eq!(hold.look_at(at(2000)), at(2110), "the end of patience");
         let hold = Hold::new(at(0), Some(at(70_000)), TERMS);
         assert_eq!(hold.look_at(at(0)), at(250));
         assert_eq!(hold.look_at(at(59_900)), at(60_000));

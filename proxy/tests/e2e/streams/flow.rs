@@ -121,13 +121,26 @@ impl Flow {
     /// That both connections were closed and the last byte has arrived on either side within so long after an
     /// instant, and that nobody can take what has arrived for something whole.
     pub(super) fn has_ended(&self, since: Instant, within: Duration) {
+        self.has_ended_later(since, within, within);
+    }
+
+    /// The same, with more time for the closing alone.
+    pub(super) fn has_ended_later(
+        &self,
+        since: Instant,
+        within: Duration,
+        closed_within: Duration,
+    ) {
         let kind = self.kind;
         for (name, side) in [("client", &self.client), ("application", &self.app)] {
             let closed = side.closed.recv_timeout(PATIENCE);
             let closed = closed.unwrap_or_else(|_| panic!("{kind:?}: goes on at the {name}"));
             let (last, tail) = &*side.last.lock();
             let took = closed.saturating_duration_since(since);
-            assert!(took <= within, "{kind:?}: {name} closed after {took:?}");
+            assert!(
+                took <= closed_within,
+                "{kind:?}: {name} closed after {took:?}"
+            );
             let passed = last.saturating_duration_since(since);
             assert!(
                 passed <= within,
@@ -140,6 +153,12 @@ impl Flow {
     /// The same for its bytes alone.
     pub(super) fn last_byte(&self) -> Instant {
         self.client.last.lock().0.max(self.app.last.lock().0)
+    }
+
+    /// How much has arrived at the client and at the application.
+    pub(super) fn arrived(&self) -> (usize, usize) {
+        let of = |side: &Side| side.arrived.load(Ordering::SeqCst);
+        (of(&self.client), of(&self.app))
     }
 
     /// That it goes on, for so many pieces.

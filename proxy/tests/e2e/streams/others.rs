@@ -136,6 +136,26 @@ fn a_key_that_is_taken_out_of_a_file_ends_what_it_let_in() {
 }
 
 #[test]
+fn what_lasts_ends_with_an_edit_of_the_directory() {
+    let keys = format!(
+        "algorithms: [HS256], keys: [{{ secret: \"{}\" }}]",
+        crate::process::SECRET
+    );
+    let (stage, sidegate) = started(&keys);
+    let flows = talks((&sidegate, &stage), &token(ALICE));
+    let edit = |text: &str| {
+        let next = sidegate.folder().join("next.yaml");
+        fs::write(&next, text).unwrap();
+        fs::rename(next, sidegate.directory()).unwrap();
+    };
+    edit(&DIRECTORY.replace("[artist]", "[painter]"));
+    go_on(&flows, LONG);
+    edit(&DIRECTORY.replace("active: true", "active: false"));
+    let edited = Instant::now();
+    flows.iter().for_each(|flow| flow.has_ended(edited, BOUND));
+}
+
+#[test]
 fn a_reload_ends_nothing_but_what_was_decided_by_other_rules() {
     let scene = Scene::new("");
     let flows: Vec<_> = Kind::ALL.map(|kind| scene.open(kind, ALICE)).into();
