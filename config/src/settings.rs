@@ -142,6 +142,8 @@ pub struct LimitSettings {
     pub max_failed_authentications: usize,
     /// The window for them, 1 s..=1 h.
     pub failed_authentication_window: Duration,
+    /// How long one request may last, from its decision on, 1 s..=24 h.
+    pub max_stream_age: Duration,
 }
 
 /// Where facts come from.

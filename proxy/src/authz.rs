@@ -5,72 +5,24 @@
 //! cannot answer gives no permit, unless the route has opted in to what memory still holds (R1). Nobody is
 //! refused on facts older than the request (DESIGN §5, R5).
 
+mod again;
+mod permit;
+
 use std::sync::Arc;
 
 use sidegate_config::UnknownSubject;
-use sidegate_policy::{
-    Action, Checks, Decision, Effect, Facts, Id, Kind, Policy, Query, Reason, UnixMicros,
-};
+use sidegate_policy::{Checks, Decision, Effect, Facts, Policy, Query, Reason, UnixMicros};
 
 use crate::authn::Principal;
 use crate::clock::Clock;
 use crate::coherence::BootTime;
-use crate::facts;
+use crate::facts::{Facts as Source, Sourced};
 use crate::route::{Access, Route};
 use crate::store::{Answer, Question, StoreError};
 use crate::target::Target;
 
-/// Leave to forward one request, exactly as it was decided on.
-///
-/// Not `Clone`, no public constructor: it is spent by the request it was made for.
-#[must_use]
-#[derive(Debug)]
-pub struct Permit {
-    grant: Grant,
-    route: Arc<Route>,
-    target: Target,
-    is_stale: bool,
-}
-
-/// What a permit was given for.
-#[derive(Debug)]
-pub enum Grant {
-    /// Nobody in particular, on a public route.
-    Public,
-    /// A preflight, which carries no identity.
-    Preflight,
-    /// A verified subject, on a route that asks for no more.
-    Authenticated(Subject),
-    /// A verified subject and a decision.
-    Decided {
-        /// The subject.
-        subject: Subject,
-        /// The resource.
-        resource: Resource,
-        /// The decision.
-        decision: Decision,
-    },
-}
-
-/// A principal and the roles of its row.
-#[derive(Debug)]
-pub struct Subject {
-    /// The principal.
-    pub principal: Arc<Principal>,
-    /// Its own roles: those its token claims and those of its row, in a fixed order.
-    pub roles: Vec<Arc<str>>,
-}
-
-/// A resource as a rule names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resource {
-    /// What is to be done with it.
-    pub action: Action,
-    /// Its kind.
-    pub kind: Kind,
-    /// Its id; `None` if what the request holds can be no id of the kind.
-    pub id: Option<Id>,
-}
+pub use again::Renewal;
+pub use permit::{Grant, Permit, Resource, Subject};
 
 /// Why there is no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -99,54 +51,13 @@ pub struct Evidence<'a> {
 #[derive(Debug)]
 pub struct Authorizer {
     policy: Arc<Policy>,
-    facts: Arc<facts::Facts>,
-}
-
-impl Permit {
-    /// What it was given for.
-    #[must_use]
-    pub const fn grant(&self) -> &Grant {
-        &self.grant
-    }
-
-    /// The rule.
-    #[must_use]
-    pub const fn route(&self) -> &Arc<Route> {
-        &self.route
-    }
-
-    /// The target that was decided on: the only one that may be forwarded.
-    #[must_use]
-    pub const fn target(&self) -> &Target {
-        &self.target
-    }
-
-    /// Whether it rests on facts older than the bound, by the route's `stale_if_error`.
-    #[must_use]
-    pub const fn is_stale(&self) -> bool {
-        self.is_stale
-    }
-
-    /// The same, resting also on a credential that may be.
-    pub(crate) const fn on_credential(mut self, is_stale: bool) -> Self {
-        self.is_stale |= is_stale;
-        self
-    }
-
-    /// The subject, where there is one.
-    #[must_use]
-    pub const fn subject(&self) -> Option<&Subject> {
-        match &self.grant {
-            Grant::Public | Grant::Preflight => None,
-            Grant::Authenticated(subject) | Grant::Decided { subject, .. } => Some(subject),
-        }
-    }
+    facts: Arc<Source>,
 }
 
 impl Authorizer {
     /// An authorizer over a policy and facts.
     #[must_use]
-    pub const fn new(policy: Arc<Policy>, facts: Arc<facts::Facts>) -> Self {
+    pub const fn new(policy: Arc<Policy>, facts: Arc<Source>) -> Self {
         Self { policy, facts }
     }
 
@@ -157,7 +68,7 @@ impl Authorizer {
     }
 
     /// Where facts come from.
-    pub(crate) const fn facts(&self) -> &Arc<facts::Facts> {
+    pub(crate) const fn facts(&self) -> &Arc<Source> {
         &self.facts
     }
 
@@ -168,6 +79,7 @@ impl Authorizer {
             route,
             target,
             is_stale: false,
+            good_until: None,
         })
     }
 
@@ -178,6 +90,7 @@ impl Authorizer {
             route,
             target,
             is_stale: false,
+            good_until: None,
         }
     }
 
@@ -194,33 +107,20 @@ impl Authorizer {
         (clock, arrived): (Clock, BootTime),
         mut see: impl FnMut(Evidence<'_>),
     ) -> Result<Permit, AuthzError> {
-        let named = resource
-            .as_ref()
-            .and_then(|resource| resource.id.as_ref().map(|id| (resource.kind, id)));
-        let question = Question {
-            subject: &principal.subject,
-            resource: named.map(|(kind, id)| (self.policy.kind_name(kind), id)),
-        };
-        let asked = self.facts.ask(&question, arrived, route.stale_if_error);
-        let mut sourced = match asked.await {
-            Ok(sourced) => sourced,
+        let question = self.question(principal, resource.as_ref());
+        let settled = self
+            .settle(
+                &question,
+                principal,
+                resource.as_ref(),
+                &route,
+                (clock, arrived),
+            )
+            .await;
+        let (sourced, verdict) = match settled {
+            Ok(settled) => settled,
             Err(error) => return self.without_row(principal, error, (route, target), see),
         };
-        let judge = |answer: &Answer| {
-            // Now, and not when the request came: the keys or the store may have kept it waiting.
-            self.judge(
-                principal,
-                &route.access,
-                resource.as_ref(),
-                answer,
-                clock.now(),
-            )
-        };
-        let mut verdict = judge(&sourced.answer);
-        if verdict.refuses() && !sourced.is_fresh {
-            sourced = self.facts.confirm(&question, arrived).await?;
-            verdict = judge(&sourced.answer);
-        }
         let answer = &sourced.answer;
         see(Evidence {
             answer,
@@ -230,12 +130,14 @@ impl Authorizer {
             principal: Arc::clone(principal),
             roles: own_roles(principal, answer),
         };
-        let grant = grant(verdict, resource, subject)?;
+        let good_until = Some(sourced.good_until(route.stale_if_error));
+        let is_stale = sourced.is_stale;
         Ok(Permit {
-            grant,
+            grant: grant(verdict, resource, subject)?,
             route,
             target,
-            is_stale: sourced.is_stale,
+            is_stale,
+            good_until,
         })
     }
 
@@ -249,13 +151,12 @@ impl Authorizer {
         mut see: impl FnMut(Evidence<'_>),
     ) -> Result<Permit, AuthzError> {
         let asks_no_more = matches!(route.access, Access::Authenticated { .. });
-        let at_most = route.stale_if_error;
-        if !asks_no_more
-            || !error.is_outage()
-            || !self.facts.may_be_active(&principal.subject, at_most)
-        {
-            return Err(error.into());
-        }
+        let subject = &principal.subject;
+        let good_until = self
+            .facts
+            .may_be_active_until(subject, route.stale_if_error)
+            .filter(|_| asks_no_more && error.is_outage())
+            .ok_or(error)?;
         let answer = Answer::default();
         see(Evidence {
             answer: &answer,
@@ -268,7 +169,47 @@ impl Authorizer {
             route,
             target,
             is_stale: true,
+            good_until: Some(good_until),
         })
+    }
+
+    /// What has to be known.
+    fn question<'q>(
+        &'q self,
+        principal: &'q Principal,
+        resource: Option<&'q Resource>,
+    ) -> Question<'q> {
+        let named =
+            resource.and_then(|resource| resource.id.as_ref().map(|id| (resource.kind, id)));
+        Question {
+            subject: &principal.subject,
+            resource: named.map(|(kind, id)| (self.policy.kind_name(kind), id)),
+        }
+    }
+
+    /// A verdict, and the rows that it rests on. One that refuses rests on fresh rows.
+    async fn settle(
+        &self,
+        question: &Question<'_>,
+        principal: &Principal,
+        resource: Option<&Resource>,
+        route: &Route,
+        (clock, arrived): (Clock, BootTime),
+    ) -> Result<(Sourced, Verdict), StoreError> {
+        let facts = &self.facts;
+        let judge = |sourced: &Sourced| {
+            // Now, and not when the request came: the keys or the store may have kept it waiting.
+            let now = clock.now();
+            self.judge(principal, &route.access, resource, &sourced.answer, now)
+        };
+        let sourced = facts.ask(question, arrived, route.stale_if_error).await?;
+        let verdict = judge(&sourced);
+        if !verdict.refuses() || sourced.is_fresh {
+            return Ok((sourced, verdict));
+        }
+        let sourced = facts.confirm(question, arrived).await?;
+        let verdict = judge(&sourced);
+        Ok((sourced, verdict))
     }
 
     fn judge(

@@ -4,6 +4,7 @@
 //! the two kinds apart: a [`Permit`] may carry identity, a [`Passage`] never does.
 
 use crate::authz::{Grant, Permit};
+use crate::identity::Headers;
 use crate::outcome::Code;
 use crate::target::Target;
 
@@ -15,6 +16,15 @@ pub enum Clearance {
     Permit(Permit),
     /// The rollout let it through undecided: the application must decide.
     Passage(Passage),
+}
+
+/// A request that may be forwarded, with what the application is told.
+#[derive(Debug)]
+pub struct Cleared {
+    /// The leave.
+    pub clearance: Clearance,
+    /// What is written before anything is sent.
+    pub headers: Headers,
 }
 
 /// Leave to forward one request on which nothing was decided. It carries no identity.

@@ -19,9 +19,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::cache::{FlightKey, Landed, Terms};
-use crate::coherence::{BOUND, BootTime, Tag};
+use crate::coherence::{BOUND, BootTime, Ground, Moment, Tag};
 use crate::store::{Answer, Question, Store, StoreError};
-use asked::Asked;
+use asked::{Asked, tags};
 use kept::{Looked, Tier};
 use sidegate_policy::Id;
 
@@ -48,6 +48,27 @@ pub struct Sourced {
     pub is_fresh: bool,
     /// Whether they may be older than [`BOUND`], because the store could not be asked.
     pub is_stale: bool,
+    /// When they were true.
+    pub moment: Moment,
+}
+
+impl Sourced {
+    const fn new(answer: Answer, moment: Moment) -> Self {
+        Self {
+            answer,
+            is_fresh: false,
+            is_stale: false,
+            moment,
+        }
+    }
+
+    /// Until when they may be allowed on, where `stale_if_error` is how old they may be if the store cannot
+    /// be asked.
+    #[must_use]
+    pub fn good_until(&self, stale_if_error: Duration) -> BootTime {
+        let age = if self.is_stale { stale_if_error } else { BOUND };
+        self.moment.true_at().after(age)
+    }
 }
 
 impl Facts {
@@ -87,25 +108,17 @@ impl Facts {
             return self.plain(question).await;
         };
         let found = match kept.look(question, arrived) {
-            Looked::Found(answer) => Some(answer),
+            Looked::Found(answer, moment) => Some((answer, moment)),
             Looked::Missing => None,
             Looked::Stale => kept.after_a_poll(question, arrived).await,
         };
-        if let Some(answer) = found {
+        if let Some((answer, moment)) = found {
             kept.count(Tier::Memory);
-            return Ok(Sourced {
-                answer,
-                is_fresh: false,
-                is_stale: false,
-            });
+            return Ok(Sourced::new(answer, moment));
         }
-        if let Some((answer, tier)) = kept.shared(question, &self.store).await {
+        if let Some((answer, true_at, tier)) = kept.shared(question, &self.store).await {
             kept.count(tier);
-            return Ok(Sourced {
-                answer,
-                is_fresh: false,
-                is_stale: false,
-            });
+            return Ok(Sourced::new(answer, Moment::at(true_at)));
         }
         let error = match self.query(kept, question, arrived, None).await {
             Ok(sourced) => {
@@ -120,10 +133,10 @@ impl Facts {
             None
         };
         kept.count(stale.as_ref().map_or(Tier::Store, |_| Tier::Stale));
-        stale.ok_or(error).map(|answer| Sourced {
-            answer,
-            is_fresh: false,
+        let (answer, moment) = stale.ok_or(error)?;
+        Ok(Sourced {
             is_stale: true,
+            ..Sourced::new(answer, moment)
         })
     }
 
@@ -140,37 +153,47 @@ impl Facts {
             return self.plain(question).await;
         };
         match kept.after_a_poll(question, arrived).await {
-            Some(answer) => Ok(Sourced {
-                answer,
+            Some((answer, moment)) => Ok(Sourced {
                 is_fresh: true,
-                is_stale: false,
+                ..Sourced::new(answer, moment)
             }),
             None => self.query(kept, question, arrived, Some(arrived)).await,
         }
     }
 
-    /// Whether a subject whose row nobody can read may be taken for an active one (DESIGN §7): it was not inactive
+    /// Until when a subject whose row nobody can read may be taken for an active one (DESIGN §7): it was not inactive
     /// when it was read last, no change of it was told that was not read, and the feed was heard of at most so
     /// long ago.
     #[must_use]
-    pub fn may_be_active(&self, subject: &Id, at_most: Duration) -> bool {
-        let Some(kept) = self.kept.as_ref().filter(|_| !at_most.is_zero()) else {
-            return false;
-        };
+    pub fn may_be_active_until(&self, subject: &Id, at_most: Duration) -> Option<BootTime> {
+        let kept = self.kept.as_ref().filter(|_| !at_most.is_zero())?;
         let coherence = kept.coherence();
-        let Some(reading) = coherence.read() else {
-            return false;
-        };
+        let reading = coherence.read()?;
         let active = kept.l1().was_active(subject, &reading);
         let unheard = || !coherence.has_told_of(Tag::User(subject.as_str()));
-        active.unwrap_or_else(unheard) && reading.age(BootTime::now()) <= at_most
+        let until = reading.start().after(at_most);
+        (active.unwrap_or_else(unheard) && BootTime::now() <= until).then_some(until)
+    }
+
+    /// What an answer rests on, for whoever goes by it for longer than a moment; `None`: it has to be asked
+    /// for again.
+    #[must_use]
+    pub fn ground<'t>(
+        &self,
+        question: &Question<'t>,
+        sourced: &'t Sourced,
+        credential: impl Iterator<Item = Tag<'t>>,
+    ) -> Option<Ground> {
+        let kept = self.kept.as_ref().filter(|_| !sourced.is_stale)?;
+        let tags = tags(question, &sourced.answer).chain(credential);
+        kept.coherence().ground(sourced.moment, tags)
     }
 
     async fn plain(&self, question: &Question<'_>) -> Result<Sourced, StoreError> {
+        let asked = Moment::at(BootTime::now());
         Ok(Sourced {
-            answer: self.store.ask(question).await?,
             is_fresh: true,
-            is_stale: false,
+            ..Sourced::new(self.store.ask(question).await?, asked)
         })
     }
 
@@ -195,22 +218,26 @@ impl Facts {
         };
         let key = FlightKey::of(question);
         // Whoever needs what began after an instant is not served by what is in memory.
+        let mut seen = None;
         let known = || match since {
-            None => kept.find(question, arrived),
+            None => {
+                let (answer, moment) = kept.find(question, arrived)?;
+                seen = Some(moment);
+                Some(answer)
+            }
             Some(_) => None,
         };
         let landed = kept
             .queries_under_way()
             .join(key, terms, known, make)
             .await?;
-        let (answer, is_fresh) = match landed {
-            Landed::Known(answer) => (answer, false),
-            Landed::Flown(answer, began) => (answer, began >= arrived),
+        let (answer, is_fresh, moment) = match landed {
+            Landed::Known(answer) => (answer, false, seen.unwrap_or(Moment::at(BootTime::START))),
+            Landed::Flown(answer, began) => (answer, began >= arrived, Moment::at(began)),
         };
         Ok(Sourced {
-            answer,
             is_fresh,
-            is_stale: false,
+            ..Sourced::new(answer, moment)
         })
     }
 }

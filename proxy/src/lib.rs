@@ -55,6 +55,7 @@ pub mod revoke;
 pub mod route;
 pub mod spelling;
 pub mod store;
+pub mod stream;
 pub mod target;
 pub mod throttle;
 pub mod tls;

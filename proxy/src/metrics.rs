@@ -13,6 +13,7 @@ use sidegate_config::Rule;
 use crate::doctor::Severity;
 use crate::intake::ConnectionEnd;
 use crate::outcome::Code;
+use crate::stream::Why;
 
 /// Every metric of the process.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct Metrics {
     reported: Vec<(Rule, IntCounter)>,
     connections: IntGauge,
     connection_ends: Vec<(ConnectionEnd, IntCounter)>,
+    streams: IntGauge,
+    stream_ends: Vec<(Why, IntCounter)>,
     upstream_errors: IntCounter,
     store_edits: [IntCounter; 2],
     store_stale: IntGauge,
@@ -51,6 +54,11 @@ impl Metrics {
             reported: reported(&registry)?,
             connections: plain("sidegate_connections", "Client connections that are open")?,
             connection_ends: connection_ends(&registry)?,
+            streams: plain(
+                "sidegate_streams",
+                "Requests that last: they are being forwarded, and looked at while they are",
+            )?,
+            stream_ends: stream_ends(&registry)?,
             upstream_errors: counter(
                 &registry,
                 "sidegate_upstream_errors_total",
@@ -101,6 +109,18 @@ impl Metrics {
     pub fn connection_ended(&self, end: ConnectionEnd) {
         self.connections.dec();
         if let Some((_, counter)) = self.connection_ends.iter().find(|(known, _)| *known == end) {
+            counter.inc();
+        }
+    }
+
+    /// Counts requests that begin to last, or no longer do.
+    pub fn streams(&self, more: i64) {
+        self.streams.add(more);
+    }
+
+    /// Counts a request that was ended while it was being forwarded.
+    pub fn stream_ended(&self, why: Why) {
+        if let Some((_, counter)) = self.stream_ends.iter().find(|(known, _)| *known == why) {
             counter.inc();
         }
     }
@@ -197,6 +217,17 @@ fn connection_ends(
     registry.register(Box::new(counters.clone()))?;
     let of = |end: ConnectionEnd| counters.with_label_values(&[end.name()]);
     Ok(ConnectionEnd::ALL.map(|end| (end, of(end))).into())
+}
+
+fn stream_ends(registry: &Registry) -> Result<Vec<(Why, IntCounter)>, prometheus::Error> {
+    let opts = Opts::new(
+        "sidegate_streams_ended_total",
+        "Requests that were ended while they were being forwarded, by why",
+    );
+    let counters = IntCounterVec::new(opts, &["why"])?;
+    registry.register(Box::new(counters.clone()))?;
+    let of = |why: Why| counters.with_label_values(&[why.name()]);
+    Ok(Why::ALL.map(|why| (why, of(why))).into())
 }
 
 fn findings(registry: &Registry) -> Result<[(Severity, IntGauge); 3], prometheus::Error> {

@@ -5,6 +5,7 @@
 //! takes no session: tests and fuzzers call it as the proxy does. [`Pipeline::explain`] walks the
 //! same line and keeps what it saw.
 
+mod again;
 mod credential;
 
 use std::net::IpAddr;
@@ -197,6 +198,7 @@ impl Pipeline {
         let Identified {
             principal,
             is_stale,
+            good_until,
         } = match (&link, credential) {
             (Some(link), Credential::Presented) => {
                 let resource = resource(&head, &route, &target, path_id.clone())?;
@@ -222,7 +224,7 @@ impl Pipeline {
                 |seen| see(Sight::Evidence(seen)),
             )
             .await
-            .map(|permit| Clearance::Permit(permit.on_credential(is_stale)))
+            .map(|permit| Clearance::Permit(permit.on_credential(is_stale, good_until)))
             .map_err(|error| Rejection::from_authz(error, hidden))
     }
 

@@ -41,6 +41,8 @@ pub(crate) fn limits(
     let head = head(raw, &at, report);
     let body = body(raw, &at, report);
     let failures = failures(raw, knows_clients, &at, report);
+    let written = raw.max_stream_age.as_ref();
+    let max_stream_age = report.duration(&at.key("max_stream_age"), written, &STREAM);
     let (header_timeout, max_header_bytes, max_headers) = head?;
     let (max_body_bytes, min_body_rate) = body?;
     let (max_failed_authentications, failed_authentication_window) = failures?;
@@ -58,6 +60,7 @@ pub(crate) fn limits(
         min_body_rate,
         max_failed_authentications,
         failed_authentication_window,
+        max_stream_age: max_stream_age?,
     })
 }
 
@@ -183,6 +186,14 @@ const KEEPALIVE: Bounds = Bounds {
     min: Duration::from_secs(1),
     max: HOUR,
     says: "1s to 1h, in whole seconds",
+};
+
+/// Nobody watches for ever what they were allowed to watch once.
+const STREAM: Bounds = Bounds {
+    default: HOUR,
+    min: Duration::from_secs(1),
+    max: Duration::from_secs(24 * 3600),
+    says: "1s to 24h",
 };
 
 const DRAIN: Bounds = Bounds {

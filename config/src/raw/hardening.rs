@@ -45,6 +45,9 @@ pub(crate) struct Limits {
     pub(crate) max_failed_authentications: Option<Lenient<usize>>,
     /// The window for them, 1s to 1h. Default: 10s.
     pub(crate) failed_authentication_window: Option<DurationText>,
+    /// How long one request may last, from its decision on: a WebSocket, a stream of events, a long
+    /// upload or download, 1s to 24h. Default: 1h.
+    pub(crate) max_stream_age: Option<DurationText>,
 }
 
 /// Rules of strictness.

@@ -48,6 +48,7 @@ fn what_a_client_may_send_is_bounded() {
         ("min_body_rate", "1048576", "1048577", "0 to 1048576"),
         ("max_failed_authentications", "0", "1000001", "0 to 1000000"),
         ("failed_authentication_window", "1s", "999ms", "1s to 1h"),
+        ("max_stream_age", "24h", "86401s", "1s to 24h"),
     ] {
         let written = |value: &str| format!("{BASE}limits: {{ {key}: {value} }}\n");
         assert!(parsed(&written(good)).is_ok(), "{key}");

@@ -83,7 +83,7 @@ impl Authenticator {
         }
         match by_key {
             // Keys that cannot be had say nothing; the issuer may.
-            Ok(()) | Err(TokenError::KeysUnavailable) => {}
+            Ok(_) | Err(TokenError::KeysUnavailable) => {}
             Err(error) => return Err(error.into()),
         }
         let presented = Presented {

@@ -15,7 +15,7 @@ use sidegate_config::{Algorithm, IssuerSettings, KeySource};
 
 use super::TokenError;
 use super::jws::Unverified;
-use super::public_key::{self, Key};
+use super::public_key::{self, Key, Mark};
 use super::remote::RemoteKeys;
 
 /// The most keys of one issuer. Each may cost a signature check per token without `kid`.
@@ -46,6 +46,13 @@ pub enum KeyError {
         /// What was expected.
         message: String,
     },
+}
+
+/// With what a token was verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VerifiedBy {
+    key: Mark,
+    algorithm: Algorithm,
 }
 
 /// Every key of one issuer.
@@ -93,11 +100,13 @@ impl KeySet {
                     (path.display().to_string(), key.map(|key| vec![key]))
                 }
                 KeySource::Secret { secret, kid } => {
+                    let key = DecodingKey::from_secret(secret.expose());
                     let key = Key {
                         written: None,
+                        mark: Mark::of(kid.as_deref(), &key),
                         kid: kid.clone(),
                         algorithms: BTreeSet::from([Algorithm::Hs256]),
-                        key: DecodingKey::from_secret(secret.expose()),
+                        key,
                     };
                     ("secret".to_owned(), Ok(vec![key]))
                 }
@@ -143,9 +152,10 @@ impl KeySet {
 
     /// Checks the signature of a token. Where its key may be one that was not fetched yet, waits
     /// for a fetch.
-    pub(super) async fn verify(&self, token: &Unverified<'_>) -> Result<(), TokenError> {
-        let Err(missed) = self.verify_now(token) else {
-            return Ok(());
+    pub(super) async fn verify(&self, token: &Unverified<'_>) -> Result<VerifiedBy, TokenError> {
+        let missed = match self.verify_now(token) {
+            Ok(by) => return Ok(by),
+            Err(missed) => missed,
         };
         if self.remotes.is_empty() || !self.may_be_new(missed, token) {
             return Err(missed);
@@ -169,14 +179,35 @@ impl KeySet {
         asymmetric && unknown && self.algorithms.contains(&token.algorithm)
     }
 
-    fn verify_now(&self, token: &Unverified<'_>) -> Result<(), TokenError> {
+    /// Whether a key is still there, and good for the same algorithm; `None`: it may be among those that
+    /// cannot be had now.
+    pub(super) fn still_has(&self, by: &VerifiedBy) -> Option<bool> {
+        let has = |keys: &[Key]| {
+            let is = |key: &Key| key.mark == by.key && key.algorithms.contains(&by.algorithm);
+            keys.iter().any(is)
+        };
+        if has(&self.keys) {
+            return Some(true);
+        }
+        let mut known = Some(false);
+        for remote in &self.remotes {
+            match remote.with_keys(has) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => known = None,
+            }
+        }
+        known
+    }
+
+    fn verify_now(&self, token: &Unverified<'_>) -> Result<VerifiedBy, TokenError> {
         let mut missed = match verify(&self.keys, token) {
-            Ok(()) => return Ok(()),
+            Ok(by) => return Ok(by),
             Err(missed) => missed,
         };
         for remote in &self.remotes {
             match remote.with_keys(|keys| verify(keys, token)) {
-                Some(Ok(())) => return Ok(()),
+                Some(Ok(by)) => return Ok(by),
                 Some(Err(TokenError::AlgorithmNotAllowed)) => {}
                 Some(Err(other)) if missed != TokenError::KeysUnavailable => missed = other,
                 Some(Err(_)) => {}
@@ -189,7 +220,7 @@ impl KeySet {
 }
 
 /// Checks a signature with whichever of the keys may have made it.
-fn verify(keys: &[Key], token: &Unverified<'_>) -> Result<(), TokenError> {
+fn verify(keys: &[Key], token: &Unverified<'_>) -> Result<VerifiedBy, TokenError> {
     let mut missed = TokenError::AlgorithmNotAllowed;
     for key in keys
         .iter()
@@ -207,7 +238,10 @@ fn verify(keys: &[Key], token: &Unverified<'_>) -> Result<(), TokenError> {
         let message = token.message.as_bytes();
         let verified = crypto::verify(token.signature, message, &key.key, native(token.algorithm));
         if verified.unwrap_or(false) {
-            return Ok(());
+            return Ok(VerifiedBy {
+                key: key.mark,
+                algorithm: token.algorithm,
+            });
         }
     }
     Err(missed)

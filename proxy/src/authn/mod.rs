@@ -24,7 +24,7 @@ mod verified;
 pub(crate) use claims::MAX_NAME_BYTES;
 pub use claims::TokenError;
 pub use credential::{Carrier, CredentialError};
-pub use keys::KeyError;
+pub use keys::{KeyError, VerifiedBy};
 pub use remote::{FetchError, RemoteKeys, client as key_client};
 pub use service_key::{KeyVerdict, PREFIX as KEY_PREFIX, Pepper, PresentedKey};
 
@@ -39,6 +39,7 @@ use prometheus::proto::MetricFamily;
 use sidegate_config::{ClaimSettings, IssuerSettings, Settings};
 use sidegate_policy::{Id, IdType, UnixMicros};
 
+use crate::coherence::Tag;
 use crate::credential::Presented;
 use crate::head::Head;
 use crate::link::LinkError;
@@ -68,10 +69,12 @@ pub struct Principal {
     pub session: Option<Arc<str>>,
     /// The token's own name.
     pub token: Option<Arc<str>>,
-    /// The id of a service key.
-    pub key: Option<Arc<str>>,
+    /// The service key that it is.
+    pub key: Option<Arc<PresentedKey>>,
     /// Of a service key: what it is for. It is good on routes that ask for one of them, and on no others.
     pub scopes: Option<Arc<[Arc<str>]>>,
+    /// With what it was verified; `None` for an assumed subject.
+    pub verified_by: Option<VerifiedBy>,
     /// Where the credential was, and whether the application may see it.
     pub carrier: Option<(Carrier, bool)>,
     /// Whether its token counts by its key alone, because its issuer could not be asked
@@ -92,6 +95,16 @@ impl Principal {
         }
     }
 
+    /// What may be told of its credential; of its subject there is another tag.
+    pub fn tags(&self) -> impl Iterator<Item = Tag<'_>> {
+        let session = self.session.as_deref().map(Tag::Session);
+        let token = self.token.as_deref().map(Tag::Token);
+        let key = self.key.as_deref().and_then(PresentedKey::tag);
+        [session, token, key, Some(Tag::Everybody)]
+            .into_iter()
+            .flatten()
+    }
+
     /// Somebody for whom a good credential is assumed, to explain or to make a link.
     #[must_use]
     pub fn assumed(subject: Id) -> Self {
@@ -106,6 +119,7 @@ impl Principal {
             token: None,
             scopes: None,
             key: None,
+            verified_by: None,
             carrier: None,
             is_degraded: false,
         }
@@ -228,10 +242,10 @@ impl Authenticator {
         let signature = issuer.keys.verify(&token).await;
         let verified = match signature {
             // What would be refused with any key is refused without one.
-            Ok(()) | Err(TokenError::KeysUnavailable) => issuer.rules.check(&token, now)?,
+            Ok(_) | Err(TokenError::KeysUnavailable) => issuer.rules.check(&token, now)?,
             Err(error) => return Err(error.into()),
         };
-        signature?;
+        let verified_by = Some(signature?);
         let Verified {
             whom,
             issued_at,
@@ -245,6 +259,7 @@ impl Authenticator {
             expires_at: Some(expires_at),
             session: whom.session,
             token: whom.token,
+            verified_by,
             carrier: Some((credential.carrier, issuer.forward)),
             ..Principal::assumed(subject)
         });
@@ -276,6 +291,38 @@ impl Authenticator {
         let fits = credential.token.len() <= self.max_token_bytes;
         let name = fits.then(|| Name::of(credential.token))?;
         self.find(&name, &credential.carrier, now)
+    }
+
+    /// Whether a principal who was verified is still who they were: the credential has not ended, its issuer
+    /// still counts, and so does the key that it was verified with. For whoever goes by a principal for
+    /// longer than a moment; the credential itself is not needed.
+    ///
+    /// # Errors
+    /// When it is not, or nobody can know now.
+    pub fn still(&self, principal: &Principal, now: UnixMicros) -> Result<(), TokenError> {
+        if principal.expires_at.is_some_and(|end| end <= now) {
+            return Err(TokenError::Expired);
+        }
+        let Some(name) = &principal.issuer else {
+            // A service key's rows, and a link's own end, say the rest.
+            let are_keys = self.service_keys.is_some();
+            return match (&principal.key, principal.expires_at) {
+                (Some(_), _) if are_keys => Ok(()),
+                (None, Some(_)) => Ok(()),
+                (Some(_) | None, _) => Err(TokenError::UnknownKey),
+            };
+        };
+        let issuer = self.issuers.get(&**name).ok_or(TokenError::UnknownIssuer)?;
+        let Some(by) = &principal.verified_by else {
+            // Its issuer has said so, and is asked for each request.
+            let asked = issuer.introspection.is_some();
+            return asked.then_some(()).ok_or(TokenError::UnknownKey);
+        };
+        match issuer.keys.still_has(by) {
+            Some(true) => Ok(()),
+            Some(false) => Err(TokenError::UnknownKey),
+            None => Err(TokenError::KeysUnavailable),
+        }
     }
 
     fn find(&self, name: &Name, carrier: &Carrier, now: UnixMicros) -> Option<Arc<Principal>> {
@@ -315,7 +362,7 @@ impl Authenticator {
     pub async fn verify_signature(&self, issuer: &str, token: &str) -> Result<(), TokenError> {
         let (token, _payload) = jws::signed(token)?;
         let issuer = self.issuers.get(issuer).ok_or(TokenError::UnknownIssuer)?;
-        issuer.keys.verify(&token).await
+        issuer.keys.verify(&token).await.map(|_by| ())
     }
 
     /// Every place where a credential may be, and whether the application may see what is there

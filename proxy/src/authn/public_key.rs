@@ -4,7 +4,9 @@
 //! private, symmetric, too weak or no point of its curve is refused here, not request by request.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
     RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, VerificationAlgorithm,
@@ -27,6 +29,40 @@ pub(super) struct Key {
     pub(super) kid: Option<String>,
     pub(super) algorithms: BTreeSet<Algorithm>,
     pub(super) key: DecodingKey,
+    pub(super) mark: Mark,
+}
+
+/// What tells a key from others, wherever and however often it is read: a SHA-256 of its name and what it
+/// verifies with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark([u8; 32]);
+
+impl Mark {
+    pub(super) fn of(kid: Option<&str>, key: &DecodingKey) -> Self {
+        let (first, second): (&[u8], &[u8]) = match key.kind() {
+            DecodingKeyKind::SecretOrDer(bytes) => (bytes, &[]),
+            DecodingKeyKind::RsaModulusExponent { n, e } => (n, e),
+        };
+        let named = [u8::from(kid.is_some())];
+        let mut context = Context::new(&SHA256);
+        for part in [&named, kid.unwrap_or_default().as_bytes(), first, second] {
+            // With its length, so that no two lists of parts are one text.
+            context.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_be_bytes());
+            context.update(part);
+        }
+        let mut mark = [0; 32];
+        for (to, from) in mark.iter_mut().zip(context.finish().as_ref()) {
+            *to = *from;
+        }
+        Self(mark)
+    }
+}
+
+impl fmt::Debug for Mark {
+    /// Nothing: a shared secret can be guessed by its hash.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Mark")
+    }
 }
 
 /// The keys of a set as they are written; `None` if this is no set at all.
@@ -92,6 +128,7 @@ fn jwk(value: &Value, allowed: &BTreeSet<Algorithm>) -> Result<Option<Key>, Stri
     check_key(&key, *first).map_err(|message| format!("the key `{name}`: {message}"))?;
     Ok(Some(Key {
         written: Some(value.clone()),
+        mark: Mark::of(kid.as_deref(), &key),
         kid,
         algorithms,
         key,
@@ -230,6 +267,7 @@ pub(super) fn pem(
     check_key(&key, *first)?;
     Ok(Key {
         written: None,
+        mark: Mark::of(kid.as_deref(), &key),
         kid,
         algorithms,
         key,

@@ -17,6 +17,7 @@ use sidegate_policy::{Id, IdType, UnixMicros};
 
 use super::credential::Credential;
 use super::{Carrier, Principal, SubjectType, TokenError};
+use crate::coherence::Tag;
 use crate::credential::{Digest, Presented, ServiceKey, Table, Wanted};
 
 /// How every key begins that Sidegate has made.
@@ -36,10 +37,12 @@ pub(super) struct ServiceKeys {
 }
 
 /// A key that somebody presents, good or bad.
-#[derive(Debug)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PresentedKey {
     /// `None`: it has no id, so it may be one that was brought along.
     id: Option<Box<str>>,
+    /// Of a key that was found, its own.
+    found: Option<Box<str>>,
     digest: Digest,
     carrier: (Carrier, bool),
     subject_id: IdType,
@@ -114,6 +117,7 @@ impl ServiceKeys {
         let id = ours.and_then(|rest| rest.split_once('_'));
         Some(PresentedKey {
             id: id.map(|(id, _)| id.into()),
+            found: None,
             digest: self.pepper.digest(credential.token),
             carrier: (credential.carrier.clone(), self.forward),
             subject_id: self.subject_id,
@@ -129,6 +133,12 @@ impl PresentedKey {
             Some(id) => Wanted::Id(id),
             None => Wanted::Digest(&self.digest),
         }
+    }
+
+    /// What the log names it by, once it was found.
+    #[must_use]
+    pub fn tag(&self) -> Option<Tag<'_>> {
+        self.found.as_deref().map(Tag::Key)
     }
 
     /// What rows make of it.
@@ -162,6 +172,13 @@ impl PresentedKey {
         (is_current | (is_previous & (now < previous.1))) & key.is_some()
     }
 
+    /// Until when it is good: a secret that the key had before it was rotated may end earlier.
+    fn end(&self, key: &ServiceKey) -> Option<UnixMicros> {
+        let is_previous = self.digest != key.digest;
+        let previous = key.previous.filter(|_| is_previous).map(|(_, until)| until);
+        previous.into_iter().chain(key.expires_at).min()
+    }
+
     /// For whom a good key speaks.
     ///
     /// # Errors
@@ -171,9 +188,12 @@ impl PresentedKey {
         Ok(Principal {
             kind: SubjectType::Service,
             issued_at: Some(key.created_at),
-            expires_at: key.expires_at,
+            expires_at: self.end(key),
             scopes: Some(Arc::clone(&key.scopes)),
-            key: Some(key.id.as_ref().into()),
+            key: Some(Arc::new(Self {
+                found: Some(key.id.clone()),
+                ..self.clone()
+            })),
             carrier: Some(self.carrier.clone()),
             ..Principal::assumed(subject)
         })
@@ -193,6 +213,14 @@ fn presented(key: &ServiceKey) -> Presented<'_> {
 fn copy(from: &[u8], to: &mut [u8; 32]) {
     for (to, from) in to.iter_mut().zip(from) {
         *to = *from;
+    }
+}
+
+impl fmt::Debug for PresentedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresentedKey")
+            .field("found", &self.found)
+            .finish_non_exhaustive()
     }
 }
 

@@ -29,6 +29,7 @@ mod examination;
 mod feed;
 mod fresh;
 mod gate;
+mod ground;
 mod link;
 mod load;
 mod loader;
@@ -53,6 +54,7 @@ pub(crate) fn is_without_mac() -> bool {
 pub use boot_time::BootTime;
 pub use edits::Edits;
 pub use fresh::Stale;
+pub use ground::{Ground, Moment};
 pub use link::{NamespaceError, namespace};
 pub(crate) use tag::canonical as canonical_tag;
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{BootTime, Coherence, Slot};
+use super::{BootTime, Coherence, Ground, Moment, Slot};
 
 /// B: what was revoked for longer than this is never allowed again out of a cache (R1).
 pub const BOUND: Duration = Duration::from_secs(1);
@@ -65,6 +65,22 @@ impl<'c> Reading<'c> {
         self.coherence.slots.poll(slot) <= version.applied
     }
 
+    /// Whether nothing that a decision rests on has been touched since it was made.
+    ///
+    /// Why that is enough: all polls up to the ground's own were looked at when its rows were, and any
+    /// change that those did not tell of is told by a later one.
+    #[must_use]
+    pub fn upholds(&self, ground: &Ground) -> bool {
+        #[cfg(feature = "fault-injection")]
+        if self.coherence.faults.without(super::fault::Rule::Use) {
+            return true;
+        }
+        let slots = ground.slots();
+        slots
+            .map(|slot| self.coherence.slots.poll(slot))
+            .all(|poll| poll <= ground.applied())
+    }
+
     /// Whether rows that are untouched were all true at one instant: they are of one statement, or a
     /// poll that began after the last of them was read has been applied. They were true at its snapshot:
     /// it is later than each of theirs, and no change in between was told.
@@ -102,6 +118,12 @@ impl<'c> Reading<'c> {
     #[must_use]
     pub const fn age(&self, now: BootTime) -> Duration {
         now.since(self.start)
+    }
+
+    /// What an answer from memory that was looked up under this reading rests on.
+    #[must_use]
+    pub const fn moment(&self) -> Moment {
+        Moment::of(self.start, self.applied)
     }
 
     /// When its poll was started.

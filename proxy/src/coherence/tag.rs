@@ -38,6 +38,8 @@ pub enum Tag<'a> {
     Session(&'a str),
     /// A token that may have been revoked.
     Token(&'a str),
+    /// Everybody's tokens, which may have been.
+    Everybody,
 }
 
 /// What the log writes for: everything may have changed.
@@ -54,6 +56,7 @@ impl<'a> Tag<'a> {
             Self::Key(id) => ("key:", id, None),
             Self::Session(id) => ("session:", id, None),
             Self::Token(id) => ("token:", id, None),
+            Self::Everybody => ("all:", "*", None),
         }
     }
 

@@ -14,7 +14,7 @@ use sidegate_config::CacheSettings;
 use super::JOIN_WITHIN;
 use super::asked::{Asked, tags};
 use crate::cache::{FlightKey, Flights, L1, L2, Landed, Missed, Terms};
-use crate::coherence::{BOUND, BootTime, Coherence, Reading, Source};
+use crate::coherence::{BOUND, BootTime, Coherence, Moment, Reading, Source};
 use crate::store::{Answer, Origin, Question, Store, StoreError};
 use crate::view::View;
 
@@ -72,7 +72,7 @@ pub(super) enum Tier {
 
 /// What memory has.
 pub(super) enum Looked {
-    Found(Answer),
+    Found(Answer, Moment),
     Missing,
     /// The lease has ended, or the rows do not go together yet: one poll mends both.
     Stale,
@@ -183,16 +183,22 @@ impl Kept {
             return Looked::Missing;
         };
         match self.l1.look(question, &reading, arrived) {
-            Ok(answer) if reading.is_live(BootTime::now()) => Looked::Found(answer),
+            Ok(answer) if reading.is_live(BootTime::now()) => {
+                Looked::Found(answer, reading.moment())
+            }
             Ok(_) | Err(Missed::Apart) => Looked::Stale,
             Err(Missed::Absent) => Looked::Missing,
         }
     }
 
     /// The same, where it is found.
-    pub(super) fn find(&self, question: &Question<'_>, arrived: BootTime) -> Option<Answer> {
+    pub(super) fn find(
+        &self,
+        question: &Question<'_>,
+        arrived: BootTime,
+    ) -> Option<(Answer, Moment)> {
         match self.look(question, arrived) {
-            Looked::Found(answer) => Some(answer),
+            Looked::Found(answer, moment) => Some((answer, moment)),
             Looked::Missing | Looked::Stale => None,
         }
     }
@@ -205,14 +211,17 @@ impl Kept {
         &self,
         question: &Question<'_>,
         arrived: BootTime,
-    ) -> Option<Answer> {
+    ) -> Option<(Answer, Moment)> {
         let (mut since, mut patience) = (arrived, POLL_PATIENCE);
         for _ in 0..MOST_POLLS {
             let begin = BootTime::now();
             let reading = self.coherence.fresh(since, patience).await.ok()?;
             let now = BootTime::now();
             match self.l1.look(question, &reading, now) {
-                Ok(answer) => return reading.is_live(BootTime::now()).then_some(answer),
+                Ok(answer) => {
+                    let is_live = reading.is_live(BootTime::now());
+                    return is_live.then(|| (answer, reading.moment()));
+                }
                 Err(Missed::Absent) => return None,
                 Err(Missed::Apart) => since = now,
             }
@@ -223,7 +232,11 @@ impl Kept {
 
     /// What is in memory and was known to be true at most so long ago. No change that the feed has heard
     /// of is passed over: only what it could not hear of may be missing.
-    pub(super) fn stale(&self, question: &Question<'_>, at_most: Duration) -> Option<Answer> {
+    pub(super) fn stale(
+        &self,
+        question: &Question<'_>,
+        at_most: Duration,
+    ) -> Option<(Answer, Moment)> {
         if at_most.is_zero() {
             return None;
         }
@@ -231,7 +244,7 @@ impl Kept {
         // Lifetimes are judged as of the reading, which `at_most` bounds: that a membership is missing is
         // kept for seconds only, and would end this long before.
         let answer = self.l1.answer(question, &reading, reading.start())?;
-        (reading.age(BootTime::now()) <= at_most).then_some(answer)
+        (reading.age(BootTime::now()) <= at_most).then(|| (answer, reading.moment()))
     }
 
     /// Whether an answer is surely of another database than the one that counts: the feed follows
@@ -241,13 +254,13 @@ impl Kept {
         self.coherence.is_foreign(origin) && self.coherence.read().is_some_and(live)
     }
 
-    /// What instances share, or else what the view has, if it counts. Whoever asks while somebody looks gets
-    /// what they find.
+    /// What instances share, or else what the view has, if it counts, and when it was true. Whoever asks while
+    /// somebody looks gets what they find.
     pub(super) async fn shared(
         self: &Arc<Self>,
         question: &Question<'_>,
         store: &Arc<Store>,
-    ) -> Option<(Answer, Tier)> {
+    ) -> Option<(Answer, BootTime, Tier)> {
         let is_routed = self.view.as_ref().is_some_and(|view| view.is_routed());
         if (self.l2.is_none() && !is_routed) || self.coherence.shared().is_none() {
             return None;
@@ -269,7 +282,7 @@ impl Kept {
         let (Landed::Known(found) | Landed::Flown(found, _)) = landed;
         let (answer, true_at, tier) = found?;
         // Last, as for rows in memory (R1); whoever joined came later than the one who looked.
-        (BootTime::now().since(true_at) <= BOUND).then_some((answer, tier))
+        (BootTime::now().since(true_at) <= BOUND).then_some((answer, true_at, tier))
     }
 
     async fn look_around(

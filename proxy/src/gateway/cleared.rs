@@ -1,7 +1,9 @@
 //! From a clearance to a request that may go on.
 //!
 //! Promise: what the application is told is written before anything is sent; a request whose identity
-//! cannot be written is refused.
+//! cannot be written, or that nobody would end with its right, is refused.
+
+use std::sync::Arc;
 
 use http::Version;
 use pingora::http::RequestHeader;
@@ -9,7 +11,7 @@ use uuid::Uuid;
 
 use super::{RequestContext, Verdict};
 use crate::authz::Permit;
-use crate::clearance::Clearance;
+use crate::clearance::{Clearance, Cleared};
 use crate::head::Head;
 use crate::rejection::Rejection;
 
@@ -34,6 +36,8 @@ pub(super) fn clear(
         && route.is_some_and(|route| route.websocket)
         && Head::new(&head.method, head.raw_path(), &head.headers)
             .is_ok_and(|head| head.is_websocket());
-    ctx.verdict = Verdict::Cleared(Box::new((clearance, headers)));
+    let cleared = Arc::new(Cleared { clearance, headers });
+    ctx.hand_over(&cleared)?;
+    ctx.verdict = Verdict::Cleared(cleared);
     Ok(())
 }

@@ -10,11 +10,12 @@ use sidegate_policy::Id;
 use uuid::Uuid;
 
 use super::body::Bounded;
-use crate::clearance::Clearance;
+use crate::clearance::Cleared;
 use crate::generation::Generation;
-use crate::identity::Headers;
 use crate::outcome::Code;
+use crate::rejection::Rejection;
 use crate::route::Route;
+use crate::stream::{Handover, Held};
 
 /// What is known about one request.
 #[derive(Debug)]
@@ -33,6 +34,8 @@ pub struct RequestContext {
     pub(super) websocket: bool,
     /// The rules of strictness that the head's bytes break.
     pub(super) broken: Rules,
+    /// Where it is held from when it is cleared. Without one it is not forwarded.
+    pub(super) handover: Option<Arc<Handover>>,
     pub(super) body: Option<Bounded>,
     /// Why it was refused, in words that hold nothing of the request.
     pub(super) detail: Option<String>,
@@ -44,7 +47,7 @@ pub(super) enum Verdict {
     /// Not decided. A request that ends like this ended before its decision.
     Pending,
     /// Forwarded, with these headers.
-    Cleared(Box<(Clearance, Headers)>),
+    Cleared(Arc<Cleared>),
     /// Refused.
     Rejected(Code),
 }
@@ -61,12 +64,13 @@ impl RequestContext {
             tried: Vec::new(),
             websocket: false,
             broken: Rules::NONE,
+            handover: None,
             body: None,
             detail: None,
         }
     }
 
-    pub(super) const fn cleared(&self) -> Option<&(Clearance, Headers)> {
+    pub(super) const fn cleared(&self) -> Option<&Arc<Cleared>> {
         match &self.verdict {
             Verdict::Cleared(cleared) => Some(cleared),
             Verdict::Pending | Verdict::Rejected(_) => None,
@@ -77,7 +81,7 @@ impl RequestContext {
     pub(super) fn degraded(&self) -> Option<&'static str> {
         let permit = self
             .cleared()
-            .and_then(|(clearance, _)| clearance.permit())?;
+            .and_then(|cleared| cleared.clearance.permit())?;
         let subject = permit.subject();
         let is_unconfirmed = subject.is_some_and(|subject| subject.principal.is_degraded);
         match (permit.is_stale(), is_unconfirmed) {
@@ -85,6 +89,24 @@ impl RequestContext {
             (true, false) => Some("stale"),
             (false, true) => Some("introspection"),
             (true, true) => Some("stale, introspection"),
+        }
+    }
+
+    /// Hands a cleared request over to whoever sees to it that it ends with its right.
+    pub(super) fn hand_over(&self, cleared: &Arc<Cleared>) -> Result<(), Rejection> {
+        let handover = self.handover.as_ref().ok_or_else(|| {
+            tracing::error!(decision_id = %self.decision_id, "nobody would end the request");
+            Rejection::Internal
+        })?;
+        let generation = Arc::clone(&self.generation);
+        handover.put(Held::new(generation, Arc::clone(cleared), self.decision_id));
+        Ok(())
+    }
+
+    /// It is over.
+    pub(super) fn let_go(&self) {
+        if let Some(handover) = &self.handover {
+            handover.clear();
         }
     }
 }

@@ -35,6 +35,7 @@ use crate::link;
 use crate::metrics::Metrics;
 use crate::outcome::Code;
 use crate::pipeline::{Request, Sight};
+use crate::stream::Handed;
 
 pub use context::RequestContext;
 use context::Verdict;
@@ -58,15 +59,16 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     /// Pingora's way from a connection to a request's context, also on its first request: the rules
-    /// that [`crate::intake`] has found broken.
+    /// that [`crate::intake`] has found broken, and where the request is held from when it is cleared.
     fn on_connection_reuse(
         &self,
         _session: &mut Session,
         ctx: &mut RequestContext,
         known: Box<dyn Any + Send + Sync>,
     ) {
-        if let Ok(broken) = known.downcast::<Rules>() {
-            ctx.broken = *broken;
+        if let Ok(handed) = known.downcast::<Handed>() {
+            ctx.broken = handed.broken;
+            ctx.handover = Some(handed.handover);
         }
     }
 
@@ -145,7 +147,7 @@ impl ProxyHttp for Gateway {
         _session: &mut Session,
         ctx: &mut RequestContext,
     ) -> Result<Box<HttpPeer>> {
-        let (clearance, _) = ctx.cleared().ok_or_else(ending::not_cleared)?;
+        let clearance = &ctx.cleared().ok_or_else(ending::not_cleared)?.clearance;
         let peer = ctx
             .generation
             .upstreams
@@ -163,8 +165,9 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestContext,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        let another = ctx.cleared().is_some_and(|(clearance, _)| {
-            ctx.generation.upstreams.has_untried(clearance, &ctx.tried)
+        let another = ctx.cleared().is_some_and(|cleared| {
+            let upstreams = &ctx.generation.upstreams;
+            upstreams.has_untried(&cleared.clearance, &ctx.tried)
         });
         error.set_retry(another);
         error
@@ -196,7 +199,8 @@ impl ProxyHttp for Gateway {
         request: &mut RequestHeader,
         ctx: &mut RequestContext,
     ) -> Result<()> {
-        let (clearance, headers) = ctx.cleared().ok_or_else(ending::not_cleared)?;
+        let cleared = ctx.cleared().ok_or_else(ending::not_cleared)?;
+        let (clearance, headers) = (&cleared.clearance, &cleared.headers);
         request.set_raw_path(clearance.target().as_str().as_bytes())?;
         let subject = clearance.permit().and_then(|permit| permit.subject());
         let identity = &ctx.generation.identity;
@@ -272,8 +276,9 @@ impl ProxyHttp for Gateway {
         error: Option<&Error>,
         ctx: &mut RequestContext,
     ) {
+        ctx.let_go();
         let code = match &ctx.verdict {
-            Verdict::Cleared(cleared) => cleared.0.code(),
+            Verdict::Cleared(cleared) => cleared.clearance.code(),
             Verdict::Rejected(code) => *code,
             Verdict::Pending => Code::Abandoned,
         };

@@ -8,14 +8,13 @@ use pingora::proxy::Session;
 use uuid::Uuid;
 
 use super::RequestContext;
-use crate::clearance::Clearance;
 use crate::respond::Answer;
 
 /// Where the storage has what a cleared request asks for; `None`: the application answers.
 pub(super) async fn location(ctx: &RequestContext) -> Option<HeaderValue> {
     let media = ctx.generation.media.as_ref()?;
-    let permit = ctx.cleared().map(|(clearance, _)| clearance);
-    let permit = permit.and_then(Clearance::permit)?;
+    let cleared = ctx.cleared()?;
+    let permit = cleared.clearance.permit()?;
     let policy = ctx.generation.pipeline.authorizer.policy();
     media.location(permit, policy).await
 }

@@ -31,6 +31,7 @@ use tokio::time::Instant;
 use crate::gateway::Gateway;
 use crate::generation::Current;
 use crate::metrics::Metrics;
+use crate::stream::{Guard, Handed};
 use lines::{Bounds, LinesError, Search};
 
 /// The most requests on one client connection, so that no connection lives for ever.
@@ -81,11 +82,13 @@ pub enum ConnectionEnd {
     Answered,
     /// There were as many as there may be.
     TooMany,
+    /// A request was ended while it was being forwarded ([`crate::stream`]).
+    CutOff,
 }
 
 impl ConnectionEnd {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Closed,
         Self::Idle,
         Self::Stopping,
@@ -93,6 +96,7 @@ impl ConnectionEnd {
         Self::Refused,
         Self::Answered,
         Self::TooMany,
+        Self::CutOff,
     ];
 
     /// The name used in metrics.
@@ -106,6 +110,7 @@ impl ConnectionEnd {
             Self::Refused => "refused",
             Self::Answered => "answered",
             Self::TooMany => "too_many",
+            Self::CutOff => "cut_off",
         }
     }
 }
@@ -155,6 +160,7 @@ impl Intake {
     /// Serves one connection until it ends.
     async fn serve(&self, mut stream: Stream, shutdown: &ShutdownWatch) -> ConnectionEnd {
         let mut kept = None;
+        let mut guard = Guard::new(Arc::clone(&self.current), Arc::clone(&self.metrics));
         loop {
             // Copied: a connection that waits must not keep an old generation alive.
             let limits = self.current.load().settings.limits;
@@ -174,15 +180,19 @@ impl Intake {
                     session.set_keepalive_reuses_remaining(Some(REQUESTS_PER_CONNECTION));
                 }
             }
-            if !head.broken.is_empty() {
-                // The one thing that Pingora hands on from a connection to a request's context.
-                session.set_connection_user_context(Some(Box::new(head.broken)));
-            }
-            session.set_pipelined_prefix(head.bytes);
-            let Some(reused) = self.proxy.process_new_http(session, shutdown).await else {
-                return ConnectionEnd::Answered;
+            // The one thing that Pingora hands on from a connection to a request's context.
+            let handed = Handed {
+                broken: head.broken,
+                handover: Arc::clone(guard.handover()),
             };
-            (stream, kept) = reused.consume();
+            session.set_connection_user_context(Some(Box::new(handed)));
+            session.set_pipelined_prefix(head.bytes);
+            let forwarding = self.proxy.process_new_http(session, shutdown);
+            match guard.over(forwarding).await {
+                Ok(Some(reused)) => (stream, kept) = reused.consume(),
+                Ok(None) => return ConnectionEnd::Answered,
+                Err(_counted_and_logged) => return ConnectionEnd::CutOff,
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::{Credential, Pipeline};
 use crate::authn::{AuthnError, KeyVerdict, PresentedKey, Principal, TokenError};
-use crate::coherence::BootTime;
+use crate::coherence::{BOUND, BootTime};
 use crate::facts::{Known, Patience};
 use crate::head::Head;
 use crate::rejection::Rejection;
@@ -19,6 +19,8 @@ use crate::route::Route;
 pub(super) struct Identified {
     pub(super) principal: Arc<Principal>,
     pub(super) is_stale: bool,
+    /// Until when the credential may be gone by, if nothing is asked anew.
+    pub(super) good_until: BootTime,
 }
 
 impl Pipeline {
@@ -35,6 +37,7 @@ impl Pipeline {
             Credential::Assumed(principal) => Identified {
                 principal: Arc::clone(principal),
                 is_stale: false,
+                good_until: arrived.after(BOUND),
             },
         };
         if let Some(scopes) = &identified.principal.scopes
@@ -105,13 +108,18 @@ impl Pipeline {
     ) -> Result<Identified, Rejection> {
         let facts = self.authorizer.facts();
         let presented = principal.presented();
-        let Known { found, is_stale } = facts.revokes(&presented, patience).await?;
+        let Known {
+            found,
+            is_stale,
+            good_until,
+        } = facts.revokes(&presented, patience).await?;
         if found {
             return Err(AuthnError::from(TokenError::Revoked).into());
         }
         Ok(Identified {
             principal,
             is_stale,
+            good_until,
         })
     }
 
@@ -122,23 +130,63 @@ impl Pipeline {
     ) -> Result<Identified, Rejection> {
         let judge = |table: &_| key.judge(table, self.clock.now());
         let facts = self.authorizer.facts();
-        let Known { found, is_stale } = facts.key(key.wanted(), judge, patience).await?;
-        identified(key, found, is_stale)
+        let Known {
+            found,
+            is_stale,
+            good_until,
+        } = facts.key(key.wanted(), judge, patience).await?;
+        identified(key, found, (is_stale, good_until))
     }
 
     /// What is known at once: nobody is asked for a client that presents too much.
     fn known_key(&self, key: &PresentedKey) -> Result<Result<Identified, Rejection>, Rejection> {
         let judge = |table: &_| key.judge(table, self.clock.now());
         match self.authorizer.facts().key_at_once(judge) {
-            Some(found @ KeyVerdict::Good(_)) => Ok(identified(key, found, false)),
-            Some(KeyVerdict::Unknown | KeyVerdict::Revoked | KeyVerdict::Expired) | None => {
+            Some((found @ KeyVerdict::Good(_), until)) => {
+                Ok(identified(key, found, (false, until)))
+            }
+            Some((KeyVerdict::Unknown | KeyVerdict::Revoked | KeyVerdict::Expired, _)) | None => {
                 Err(Rejection::Throttled)
             }
         }
     }
 }
 
-fn patience(route: &Route, arrived: BootTime) -> Patience {
+impl Pipeline {
+    /// Whether a credential counts still, for a request that lasts: whether that may be stale, and until when it may
+    /// be gone by.
+    pub(super) async fn still_counts(
+        &self,
+        principal: &Principal,
+        patience: Patience,
+    ) -> Result<(bool, BootTime), Rejection> {
+        let facts = self.authorizer.facts();
+        let revoked = |error: TokenError| Rejection::from(AuthnError::from(error));
+        let counts = match &principal.key {
+            Some(key) => {
+                let judge = |table: &_| key.judge(table, self.clock.now());
+                let known = facts.key(key.wanted(), judge, patience).await?;
+                match known.found {
+                    KeyVerdict::Good(_) => (known.is_stale, known.good_until),
+                    KeyVerdict::Expired => return Err(revoked(TokenError::Expired)),
+                    KeyVerdict::Unknown | KeyVerdict::Revoked => {
+                        return Err(revoked(TokenError::Revoked));
+                    }
+                }
+            }
+            None => {
+                let known = facts.revokes(&principal.presented(), patience).await?;
+                if known.found {
+                    return Err(revoked(TokenError::Revoked));
+                }
+                (known.is_stale, known.good_until)
+            }
+        };
+        Ok(counts)
+    }
+}
+
+pub(super) fn patience(route: &Route, arrived: BootTime) -> Patience {
     Patience {
         arrived,
         stale_if_error: route.stale_if_error,
@@ -148,7 +196,7 @@ fn patience(route: &Route, arrived: BootTime) -> Patience {
 fn identified(
     key: &PresentedKey,
     found: KeyVerdict,
-    is_stale: bool,
+    (is_stale, good_until): (bool, BootTime),
 ) -> Result<Identified, Rejection> {
     let refused = |error: TokenError| Err(AuthnError::from(error).into());
     match found {
@@ -158,6 +206,7 @@ fn identified(
             Ok(Identified {
                 principal: Arc::new(principal),
                 is_stale,
+                good_until,
             })
         }
         KeyVerdict::Unknown => refused(TokenError::UnknownServiceKey),

@@ -50,6 +50,7 @@ mod shipped;
 mod stores;
 mod storms;
 mod streaming;
+mod streams;
 mod throttle;
 mod tokens;
 mod view;

@@ -8,13 +8,13 @@ use crate::process::{ALICE, PATIENCE, Sidegate, token};
 use crate::wire::{Wire, ask, request};
 
 /// An application that a test drives by hand: it hands over each connection after its head.
-struct Stage {
-    address: SocketAddr,
+pub(crate) struct Stage {
+    pub(crate) address: SocketAddr,
     arrivals: Receiver<(String, BufReader<TcpStream>)>,
 }
 
 impl Stage {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, arrivals) = mpsc::channel();
@@ -27,7 +27,7 @@ impl Stage {
         Self { address, arrivals }
     }
 
-    fn next(&self) -> (String, BufReader<TcpStream>) {
+    pub(crate) fn next(&self) -> (String, BufReader<TcpStream>) {
         self.arrivals
             .recv_timeout(PATIENCE)
             .expect("a request arrives")
@@ -181,7 +181,7 @@ fn head_has_no_body_and_not_modified_neither() {
     assert_eq!((reply.status, reply.header("etag")), (304, Some("\"e\"")));
 }
 
-const HANDSHAKE: [(&str, &str); 4] = [
+pub(crate) const HANDSHAKE: [(&str, &str); 4] = [
     ("Connection", "Upgrade"),
     ("Upgrade", "websocket"),
     ("Sec-WebSocket-Version", "13"),

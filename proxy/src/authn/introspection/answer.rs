@@ -133,7 +133,10 @@ mod tests {
             assert!(read(&rules, fine.clone()).is_ok(), "{fine}");
         }
         assert_eq!(
-            read(&rules, json!({ "exp": null })).unwrap().times.expires_at,
+            read(&rules, json!({ "exp": null }))
+                .unwrap()
+                .times
+                .expires_at,
             None
         );
     }

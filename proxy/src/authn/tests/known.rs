@@ -88,9 +88,48 @@ fn principal(subject: &str) -> Arc<Principal> {
     Arc::new(Principal {
         issuer: Some(Arc::from(ISSUER)),
         expires_at: Some(UnixMicros(i64::MAX)),
+        verified_by: None,
         carrier: Some((Carrier::Bearer, true)),
         ..Principal::assumed(Id::parse(IdType::Text, subject).unwrap())
     })
+}
+
+#[test]
+fn a_principal_lasts_as_long_as_its_token_and_its_key() {
+    let world = World::with(json!({ "leeway": "0s" }));
+    let (pair, other) = (&world.pair, Pair::ed25519());
+    let principal = world.claims(json!({})).unwrap();
+    let still = |keys: &[Value], changes: Value, second: i64| {
+        let folder = TempDir::new().unwrap();
+        jwks(folder.path(), "keys.json", keys);
+        let now = authenticator(folder.path(), json!([issuer(changes)])).unwrap();
+        now.still(&principal, at(second))
+    };
+    let same = [pair.jwk("k")];
+    assert_eq!(still(&same, json!({}), NOW + 599), Ok(()));
+    assert_eq!(still(&same, json!({}), NOW + 600), Err(TokenError::Expired));
+    let added = [other.jwk("a"), pair.jwk("k")];
+    assert_eq!(still(&added, json!({}), NOW), Ok(()));
+    for gone in [
+        vec![other.jwk("k")],
+        vec![other.jwk("a")],
+        vec![pair.jwk("b")],
+    ] {
+        let still = still(&gone, json!({}), NOW);
+        assert_eq!(still, Err(TokenError::UnknownKey), "{gone:?}");
+    }
+    let elsewhere = json!({ "issuer": "https://other.example/" });
+    assert_eq!(still(&same, elsewhere, NOW), Err(TokenError::UnknownIssuer));
+    // Keys behind a URL were not fetched yet: nobody can know.
+    let source = json!({ "jwks_uri": "https://id.example/keys" });
+    let remote = json!({ "keys": [source] });
+    assert_eq!(still(&same, remote, NOW), Err(TokenError::KeysUnavailable));
+    // Whom nobody has verified is nobody for longer than a moment.
+    let assumed = Principal {
+        verified_by: None,
+        ..principal.clone()
+    };
+    assert!(world.authenticator.still(&assumed, at(NOW)).is_err());
 }
 
 #[test]

@@ -1,0 +1,242 @@
+//! One request that is being forwarded, and what it takes to say whether it still may be.
+//!
+//! Promise: a look renews the request only if its principal is still who it was, its rules still count, and
+//! either none of its facts was touched ([`Reading::upholds`](crate::coherence::Reading::upholds)) or it was
+//! decided on again. A look never waits: what has to be asked goes on in the background of the request, while
+//! bytes pass for as long as the last decision is good for. The clock is read last (DESIGN §5, R1).
+
+use std::fmt;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use sidegate_policy::UnixMicros;
+use uuid::Uuid;
+
+use super::hold::{Hold, State, TICK, Terms, Why};
+use crate::authn::{AuthnError, TokenError};
+use crate::authz::{Permit, Renewal};
+use crate::clearance::Cleared;
+use crate::coherence::{BOUND, BootTime, Ground};
+use crate::generation::Generation;
+use crate::outcome::Code;
+use crate::rejection::Rejection;
+
+/// A request that is being forwarded.
+pub struct Held {
+    generation: Arc<Generation>,
+    cleared: Arc<Cleared>,
+    decision_id: Uuid,
+    hold: Hold,
+    ground: Option<Ground>,
+    valid_until: Option<UnixMicros>,
+    /// One of its facts was touched, or has ended: nothing renews it but a decision.
+    is_shaken: bool,
+    deciding: Option<BoxFuture<'static, Result<Renewal, Rejection>>>,
+    /// Not to be asked for again before.
+    ask_at: BootTime,
+    /// Why it is not known whether it may go on.
+    unknown: Option<Code>,
+}
+
+/// How a request was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    /// Why.
+    pub why: Why,
+    /// The same in the words of a refusal, where there was one.
+    pub code: Option<Code>,
+}
+
+/// What a look has found.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Look {
+    /// Whether bytes may pass now.
+    pub(super) passes: bool,
+    /// Whether the same holds until `again`, whatever wakes the request. If not, it has to be looked at whenever
+    /// it is woken.
+    pub(super) lasts: bool,
+    /// When to look again at the latest.
+    pub(super) again: BootTime,
+}
+
+impl Held {
+    /// A request that was cleared just now.
+    #[must_use]
+    pub fn new(generation: Arc<Generation>, cleared: Arc<Cleared>, decision_id: Uuid) -> Self {
+        let limits = &generation.settings.limits;
+        let terms = Terms {
+            most: limits.max_stream_age,
+            patience: limits.decision_timeout,
+        };
+        let permit = cleared.clearance.permit();
+        let now = BootTime::now();
+        Self {
+            hold: Hold::new(now, permit.and_then(Permit::good_until), terms),
+            valid_until: permit.and_then(Permit::valid_until),
+            generation,
+            cleared,
+            decision_id,
+            ground: None,
+            is_shaken: false,
+            deciding: None,
+            ask_at: BootTime::START,
+            unknown: None,
+        }
+    }
+
+    /// When the guard has to look at it for the first time.
+    pub(super) fn first_look(&self) -> BootTime {
+        self.hold.first_look()
+    }
+
+    /// Looks whether it may go on. `current` is the generation that counts now.
+    pub(super) fn look(
+        &mut self,
+        current: &Generation,
+        context: &mut Context<'_>,
+    ) -> Result<Look, End> {
+        if self.hold.can_end() {
+            self.renew(current, context)?;
+        }
+        // Last, after the slots.
+        let now = BootTime::now();
+        let state = self.hold.state(now).map_err(|why| End {
+            why,
+            code: self.unknown.filter(|_| why == Why::Unknown),
+        })?;
+        let passes = state == State::Passes;
+        Ok(Look {
+            passes,
+            lasts: passes && self.deciding.is_none(),
+            again: self.hold.look_at(now),
+        })
+    }
+
+    fn renew(&mut self, current: &Generation, context: &mut Context<'_>) -> Result<(), End> {
+        let pipeline = &self.generation.pipeline;
+        if !Arc::ptr_eq(&self.generation.facts, &current.facts) {
+            return Err(end(Why::Replaced));
+        }
+        let clock = pipeline.clock.now();
+        let subject = self.cleared.clearance.permit().and_then(Permit::subject);
+        let Some(subject) = subject else {
+            return Err(end(Why::Unknown));
+        };
+        // By the generation that counts: a key that was taken out of the configuration is withdrawn.
+        let authenticator = &current.pipeline.authenticator;
+        match authenticator.still(&subject.principal, clock) {
+            Ok(()) => {}
+            Err(TokenError::KeysUnavailable) => {
+                self.unknown = Some(Code::KeysUnavailable);
+                return Ok(());
+            }
+            Err(error) => {
+                return Err(End {
+                    why: Why::Credential,
+                    code: Some(Rejection::Authn(error.into()).code()),
+                });
+            }
+        }
+        self.is_shaken |= self.valid_until.is_some_and(|end| end <= clock);
+        self.uphold();
+        let now = BootTime::now();
+        if (self.is_shaken || self.hold.is_due(now))
+            && self.deciding.is_none()
+            && now >= self.ask_at
+        {
+            self.deciding = Some(self.again());
+        }
+        self.decide(context)
+    }
+
+    /// Reading first, then the slots; the clock comes last.
+    fn uphold(&mut self) {
+        let (Some(ground), false) = (&self.ground, self.is_shaken) else {
+            return;
+        };
+        let kept = self.generation.facts.kept();
+        let Some(reading) = kept.and_then(|kept| kept.coherence().read()) else {
+            return;
+        };
+        if reading.upholds(ground) {
+            let good_until = reading.start().after(BOUND);
+            self.hold.upheld(BootTime::now(), good_until);
+        } else {
+            self.is_shaken = true;
+        }
+    }
+
+    fn again(&self) -> BoxFuture<'static, Result<Renewal, Rejection>> {
+        let (generation, cleared) = (Arc::clone(&self.generation), Arc::clone(&self.cleared));
+        Box::pin(async move {
+            let permit = cleared.clearance.permit().ok_or(Rejection::Internal)?;
+            generation.pipeline.again(permit).await
+        })
+    }
+
+    fn decide(&mut self, context: &mut Context<'_>) -> Result<(), End> {
+        let Some(deciding) = &mut self.deciding else {
+            return Ok(());
+        };
+        let Poll::Ready(decided) = deciding.poll_unpin(context) else {
+            return Ok(());
+        };
+        self.deciding = None;
+        let now = BootTime::now();
+        match decided {
+            Ok(renewal) => {
+                self.hold.decided(now, renewal.good_until);
+                self.ground = renewal.ground;
+                self.valid_until = renewal.valid_until;
+                (self.is_shaken, self.unknown) = (false, None);
+                Ok(())
+            }
+            Err(Rejection::Authn(
+                error @ AuthnError::Token(TokenError::Revoked | TokenError::Expired),
+            )) => Err(End {
+                why: Why::Credential,
+                code: Some(Rejection::Authn(error).code()),
+            }),
+            Err(Rejection::Denied { reason, .. }) => Err(End {
+                why: Why::Denied,
+                code: Some(Code::Decision(reason)),
+            }),
+            Err(cannot) => {
+                self.unknown = Some(cannot.code());
+                self.ask_at = now.after(TICK);
+                Ok(())
+            }
+        }
+    }
+
+    /// What it was counted as when it was cleared.
+    pub(super) fn code(&self) -> Code {
+        self.cleared.clearance.code()
+    }
+
+    /// Its line in the log, which it does not get from the gateway.
+    pub(super) fn log(&self, end: End) {
+        let permit = self.cleared.clearance.permit();
+        let route = permit.map(|permit| &*permit.route().id);
+        let subject = permit.and_then(Permit::subject);
+        let subject = subject.map(|subject| subject.principal.subject.as_str());
+        let (decision_id, why) = (self.decision_id, end.why.name());
+        let reason = end.code.map(Code::name);
+        tracing::info!(%decision_id, route, subject, why, reason, "ended while it was forwarded");
+    }
+}
+
+const fn end(why: Why) -> End {
+    End { why, code: None }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held")
+            .field("decision_id", &self.decision_id)
+            .field("hold", &self.hold)
+            .finish_non_exhaustive()
+    }
+}
