@@ -4,8 +4,10 @@
 //! pepper. A key is made with the login of `database.migrate_url` alone: the one that serves requests can only
 //! take keys away. Every change counts on every instance within the bound, and is noted in `sidegate.audit`.
 
+mod listed;
+
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use base64::Engine as _;
@@ -13,8 +15,12 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use sidegate_config::{PostgresSettings, ServiceKeySettings, Settings, StoreSettings, is_scope};
 use sidegate_policy::Id;
+use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row};
+
+use listed::LIST;
+
+pub use listed::Listed;
 
 use crate::authn::{KEY_PREFIX, Pepper};
 use crate::credential::Digest;
@@ -39,33 +45,6 @@ pub struct Wish {
     pub note: String,
     /// For how long it is good; `None`: until it is revoked.
     pub life: Option<Duration>,
-}
-
-/// A key as it is listed. Times are RFC 3339.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Listed {
-    /// Its id.
-    pub id: String,
-    /// For whom it speaks.
-    pub subject: String,
-    /// What it is for.
-    pub scopes: Vec<String>,
-    /// Who answers for it.
-    pub owner: String,
-    /// Whatever else is worth knowing.
-    pub note: String,
-    /// `good`, `expired` or `revoked`.
-    pub state: String,
-    /// Whether its secret was brought along.
-    pub imported: bool,
-    /// When it was made.
-    pub created_at: String,
-    /// Until when it is good.
-    pub expires_at: Option<String>,
-    /// Until when its secret before the last rotation is.
-    pub previous_until: Option<String>,
-    /// When it was used last, give or take a minute.
-    pub last_used_at: Option<String>,
 }
 
 /// A key whose secret can be seen now and never again.
@@ -187,7 +166,7 @@ impl<'s> Keyring<'s> {
     /// When the server refuses.
     pub async fn list(&self) -> Result<Vec<Listed>, KeyringError> {
         let rows = self.client.query_typed(LIST, &[]).await?;
-        rows.iter().map(|row| Ok(listed(row)?)).collect()
+        rows.iter().map(|row| Ok(Listed::read(row)?)).collect()
     }
 
     /// Gives a key another secret; the one that it has is good for `overlap` longer, and the one before that no more.
@@ -337,28 +316,6 @@ fn seconds(life: Duration) -> Result<i64, KeyringError> {
         .ok_or(KeyringError::Life)
 }
 
-fn listed(row: &Row) -> Result<Listed, tokio_postgres::Error> {
-    let time = |at: usize| {
-        let time: Option<SystemTime> = row.try_get(at)?;
-        Ok::<_, tokio_postgres::Error>(
-            time.map(|time| humantime::format_rfc3339_seconds(time).to_string()),
-        )
-    };
-    Ok(Listed {
-        id: row.try_get(0)?,
-        subject: row.try_get(1)?,
-        scopes: row.try_get(2)?,
-        owner: row.try_get(3)?,
-        note: row.try_get(4)?,
-        state: row.try_get(5)?,
-        imported: row.try_get(6)?,
-        created_at: time(7)?.unwrap_or_default(),
-        expires_at: time(8)?,
-        previous_until: time(9)?,
-        last_used_at: time(10)?,
-    })
-}
-
 /// Whether its subject has a row that is active.
 const INSERT: &str = "\
 with made as (insert into sidegate.service_keys (id, digest, subject, scopes, owner, note, expires_at, imported) \
@@ -369,8 +326,3 @@ update sidegate.service_keys set previous_digest = digest, digest = $2, \
     previous_until = clock_timestamp() + $3 * interval '1 second' \
 where id = $1 and revoked_at is null returning id";
 const REVOKE: &str = "select sidegate.revoke_key($1)";
-const LIST: &str = "\
-select id, subject, scopes, owner, note, \
-       case when revoked_at is not null then 'revoked' when expires_at <= clock_timestamp() then 'expired' else 'good' end, \
-       imported, created_at, nullif(expires_at, 'infinity'), previous_until, last_used_at \
-from sidegate.service_keys order by created_at, id";

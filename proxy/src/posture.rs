@@ -56,6 +56,7 @@ impl Posture {
             posture.issuer(issuer);
         }
         posture.routes(&settings.routes);
+        posture.service_keys(settings);
         posture.links(settings);
         posture.stores(settings);
         posture.application(settings);
@@ -211,6 +212,28 @@ impl Posture {
             let effect = format!("while the database is away, rights up to {age} old count");
             self.add(format!("route {}", route.id), effect, true);
         }
+    }
+
+    fn service_keys(&mut self, settings: &Settings) {
+        let Some(keys) = &settings.service_keys else {
+            return;
+        };
+        let open = settings
+            .routes
+            .iter()
+            .filter(|route| !route.scopes.is_empty());
+        let open = list(open.map(|route| &route.id));
+        let seen = if keys.forward {
+            "the application sees them"
+        } else {
+            "the application does not see them"
+        };
+        let routes = if open.is_empty() { "no route" } else { &open };
+        self.add(
+            "service keys",
+            format!("good on {routes}; {seen}"),
+            keys.forward,
+        );
     }
 
     fn links(&mut self, settings: &Settings) {

@@ -16,7 +16,7 @@ use super::credential::Credential;
 use super::introspection::{Introspection, Presented, Reading, Told, VERSION};
 use super::jws::{self, Unverified};
 use super::verified::{Name, VerifiedTokens};
-use super::{Authenticator, AuthnError, Issuer, KeyError, Principal, TokenError};
+use super::{AskedToken, Authenticator, AuthnError, Issuer, KeyError, Principal, TokenError};
 use crate::head::Head;
 
 impl Authenticator {
@@ -127,6 +127,7 @@ impl Authenticator {
             session: verified.whom.session,
             token: verified.whom.token,
             carrier: Some((credential.carrier.clone(), issuer.forward)),
+            asked: Some(AskedToken::new(credential.token)),
             is_degraded: true,
             ..Principal::assumed(subject.ok_or(TokenError::Subject)?)
         })

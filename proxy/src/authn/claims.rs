@@ -3,6 +3,8 @@
 //! Promise: `exp`, `iat`, `iss`, `aud` and `sub` are required and of exactly their type; a claim of
 //! another type is a bad token, never an absent claim (attacks.md F3, T1).
 
+mod answered;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use serde_json::{Map, Value};
 use sidegate_policy::UnixMicros;
 
 use super::jws::Unverified;
+pub(super) use answered::AnsweredTimes;
 
 /// 9999-12-31: a later date is a mistake or an attack on arithmetic.
 const LAST_SECOND: i64 = 253_402_300_799;
@@ -86,6 +89,12 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// Whether nobody can know now, and the token may be good.
+    #[must_use]
+    pub const fn is_unknown(self) -> bool {
+        matches!(self, Self::KeysUnavailable | Self::IssuerUnavailable)
+    }
+
     /// Whether it speaks against whoever presents the token. A token that was good, or will be, is what a
     /// page has that was left open; keys that cannot be had and an issuer that does not answer are our own
     /// trouble.
@@ -122,13 +131,6 @@ pub(super) struct Verified {
     pub(super) expires_at: UnixMicros,
 }
 
-/// What an issuer's answer says of times.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct AnsweredTimes {
-    pub(super) issued_at: Option<UnixMicros>,
-    pub(super) expires_at: Option<UnixMicros>,
-}
-
 /// Whom claims are about.
 #[derive(Debug)]
 pub(super) struct Whom {
@@ -163,62 +165,6 @@ impl Rules {
             issued_at,
             expires_at,
         })
-    }
-
-    /// What nobody needs to be asked about: a token of another type, or one that is past its own end.
-    pub(super) fn check_before_asking(
-        &self,
-        token: &Unverified<'_>,
-        now: UnixMicros,
-    ) -> Result<(), TokenError> {
-        self.check_type(token.token_type.as_deref())?;
-        match date(&token.claims, "exp")? {
-            Some(exp) if seconds_of(now) >= exp.saturating_add(seconds(self.leeway)) => {
-                Err(TokenError::Expired)
-            }
-            Some(_) | None => Ok(()),
-        }
-    }
-
-    /// The times that an issuer's answer states: as strict as a token's, but for what it may leave out
-    /// (RFC 7662 section 2.2).
-    pub(super) fn check_answered_times(
-        &self,
-        answer: &Map<String, Value>,
-        now: UnixMicros,
-    ) -> Result<AnsweredTimes, TokenError> {
-        let (now, leeway) = (seconds_of(now), seconds(self.leeway));
-        let (exp, iat) = (date(answer, "exp")?, date(answer, "iat")?);
-        let nbf = date(answer, "nbf")?;
-        let end = exp.map(|exp| exp.saturating_add(leeway));
-        if end.is_some_and(|end| now >= end) {
-            return Err(TokenError::Expired);
-        }
-        if iat
-            .max(nbf)
-            .is_some_and(|first| first > now.saturating_add(leeway))
-        {
-            return Err(TokenError::NotYetValid);
-        }
-        if let (Some(exp), Some(iat)) = (exp, iat) {
-            self.check_lifetime(exp, iat)?;
-        }
-        Ok(AnsweredTimes {
-            issued_at: iat.map(micros),
-            expires_at: end.map(micros),
-        })
-    }
-
-    /// The audience of an issuer's answer.
-    pub(super) fn check_answered_audience(
-        &self,
-        answer: &Map<String, Value>,
-    ) -> Result<(), TokenError> {
-        // Only `insecure_any_audience` has none of ours.
-        if self.audiences.is_empty() && !answer.contains_key("aud") {
-            return Ok(());
-        }
-        self.check_audience(answer)
     }
 
     /// The subject and its roles, by the configured claims.

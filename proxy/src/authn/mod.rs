@@ -16,15 +16,18 @@ mod introspection;
 mod json;
 mod jws;
 mod keys;
+mod principal;
 mod public_key;
 mod remote;
 mod service_key;
+mod still;
 mod verified;
 
 pub(crate) use claims::MAX_NAME_BYTES;
 pub use claims::TokenError;
 pub use credential::{Carrier, CredentialError};
 pub use keys::{KeyError, VerifiedBy};
+pub use principal::{AskedToken, Principal, SubjectType};
 pub use remote::{FetchError, RemoteKeys, client as key_client};
 pub use service_key::{KeyVerdict, PREFIX as KEY_PREFIX, Pepper, PresentedKey};
 
@@ -39,8 +42,6 @@ use prometheus::proto::MetricFamily;
 use sidegate_config::{ClaimSettings, IssuerSettings, Settings};
 use sidegate_policy::{Id, IdType, UnixMicros};
 
-use crate::coherence::Tag;
-use crate::credential::Presented;
 use crate::head::Head;
 use crate::link::LinkError;
 use claims::Verified;
@@ -49,102 +50,6 @@ use introspection::Introspection;
 use keys::KeySet;
 use service_key::ServiceKeys;
 use verified::{Name, VerifiedTokens};
-
-/// A verified subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
-    /// The subject, in the canonical text of the application's column.
-    pub subject: Id,
-    /// User or service.
-    pub kind: SubjectType,
-    /// Who says so; `None` for an assumed subject (`explain --subject`) and for whoever follows a link.
-    pub issuer: Option<Arc<str>>,
-    /// Roles that the token claims.
-    pub roles: Arc<[Arc<str>]>,
-    /// When the credential was issued; `None`: nobody knows, so it was long ago.
-    pub issued_at: Option<UnixMicros>,
-    /// Until when the credential is good; `None` where nobody says so.
-    pub expires_at: Option<UnixMicros>,
-    /// The session that the token is of.
-    pub session: Option<Arc<str>>,
-    /// The token's own name.
-    pub token: Option<Arc<str>>,
-    /// The service key that it is.
-    pub key: Option<Arc<PresentedKey>>,
-    /// Of a service key: what it is for. It is good on routes that ask for one of them, and on no others.
-    pub scopes: Option<Arc<[Arc<str>]>>,
-    /// With what it was verified; `None` for an assumed subject.
-    pub verified_by: Option<VerifiedBy>,
-    /// Where the credential was, and whether the application may see it.
-    pub carrier: Option<(Carrier, bool)>,
-    /// Whether its token counts by its key alone, because its issuer could not be asked
-    /// (`introspection.fallback: local`).
-    pub is_degraded: bool,
-}
-
-impl Principal {
-    /// As revocations name its credential.
-    #[must_use]
-    pub fn presented(&self) -> Presented<'_> {
-        Presented {
-            subject: self.subject.as_str(),
-            session: self.session.as_deref(),
-            token: self.token.as_deref(),
-            issued_at: self.issued_at,
-            is_key: self.kind == SubjectType::Service,
-        }
-    }
-
-    /// What may be told of its credential; of its subject there is another tag.
-    pub fn tags(&self) -> impl Iterator<Item = Tag<'_>> {
-        let session = self.session.as_deref().map(Tag::Session);
-        let token = self.token.as_deref().map(Tag::Token);
-        let key = self.key.as_deref().and_then(PresentedKey::tag);
-        [session, token, key, Some(Tag::Everybody)]
-            .into_iter()
-            .flatten()
-    }
-
-    /// Somebody for whom a good credential is assumed, to explain or to make a link.
-    #[must_use]
-    pub fn assumed(subject: Id) -> Self {
-        Self {
-            subject,
-            kind: SubjectType::User,
-            issuer: None,
-            roles: Arc::from([]),
-            issued_at: None,
-            expires_at: None,
-            session: None,
-            token: None,
-            scopes: None,
-            key: None,
-            verified_by: None,
-            carrier: None,
-            is_degraded: false,
-        }
-    }
-}
-
-/// What kind of party a subject is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SubjectType {
-    /// A person.
-    User,
-    /// A program with a key of its own.
-    Service,
-}
-
-impl SubjectType {
-    /// The name used in headers and claims.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Service => "service",
-        }
-    }
-}
 
 /// Why a request has no principal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -291,38 +196,6 @@ impl Authenticator {
         let fits = credential.token.len() <= self.max_token_bytes;
         let name = fits.then(|| Name::of(credential.token))?;
         self.find(&name, &credential.carrier, now)
-    }
-
-    /// Whether a principal who was verified is still who they were: the credential has not ended, its issuer
-    /// still counts, and so does the key that it was verified with. For whoever goes by a principal for
-    /// longer than a moment; the credential itself is not needed.
-    ///
-    /// # Errors
-    /// When it is not, or nobody can know now.
-    pub fn still(&self, principal: &Principal, now: UnixMicros) -> Result<(), TokenError> {
-        if principal.expires_at.is_some_and(|end| end <= now) {
-            return Err(TokenError::Expired);
-        }
-        let Some(name) = &principal.issuer else {
-            // A service key's rows, and a link's own end, say the rest.
-            let are_keys = self.service_keys.is_some();
-            return match (&principal.key, principal.expires_at) {
-                (Some(_), _) if are_keys => Ok(()),
-                (None, Some(_)) => Ok(()),
-                (Some(_) | None, _) => Err(TokenError::UnknownKey),
-            };
-        };
-        let issuer = self.issuers.get(&**name).ok_or(TokenError::UnknownIssuer)?;
-        let Some(by) = &principal.verified_by else {
-            // Its issuer has said so, and is asked for each request.
-            let asked = issuer.introspection.is_some();
-            return asked.then_some(()).ok_or(TokenError::UnknownKey);
-        };
-        match issuer.keys.still_has(by) {
-            Some(true) => Ok(()),
-            Some(false) => Err(TokenError::UnknownKey),
-            None => Err(TokenError::KeysUnavailable),
-        }
     }
 
     fn find(&self, name: &Name, carrier: &Carrier, now: UnixMicros) -> Option<Arc<Principal>> {

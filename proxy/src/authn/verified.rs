@@ -192,7 +192,11 @@ impl Weighter<Name, Entry> for Weight {
             .map(|name| name.len() + ROLE)
             .sum();
         let subject = principal.subject.as_str().len();
-        let bytes = PLACE + size_of::<Principal>() + subject + roles + names;
+        let asked = principal
+            .asked
+            .as_ref()
+            .map_or(0, |token| token.len() + ROLE);
+        let bytes = PLACE + size_of::<Principal>() + subject + roles + names + asked;
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }

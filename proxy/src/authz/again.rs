@@ -21,11 +21,12 @@ pub struct Renewal {
 }
 
 impl Renewal {
-    /// The same, resting also on a credential that counts until then.
-    pub(crate) fn with_credential(self, is_stale: bool, good_until: BootTime) -> Self {
+    /// The same, resting also on a credential that counts until then. Unless its changes are followed, it is decided
+    /// again in time.
+    pub(crate) fn with_credential(self, is_followed: bool, good_until: BootTime) -> Self {
         Self {
             good_until: self.good_until.min(good_until),
-            ground: self.ground.filter(|_| !is_stale),
+            ground: self.ground.filter(|_| is_followed),
             ..self
         }
     }

@@ -60,6 +60,12 @@ impl Ground {
 }
 
 impl Coherence {
+    /// Whether a change of a tag was ever told here, or of one that shares its slot.
+    #[must_use]
+    pub fn has_told_of(&self, tag: Tag<'_>) -> bool {
+        self.slots.is_touched(self.slot(tag))
+    }
+
     /// The ground of an answer from memory whose rows have these tags. `None` for any other answer, which has
     /// to be asked for again: by then it is in memory.
     pub fn ground<'t>(

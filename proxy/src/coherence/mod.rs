@@ -149,12 +149,6 @@ impl Coherence {
         self.slots.of(tag)
     }
 
-    /// Whether a change of a tag was ever told here, or of one that shares its slot.
-    #[must_use]
-    pub fn has_told_of(&self, tag: Tag<'_>) -> bool {
-        self.slots.is_touched(self.slot(tag))
-    }
-
     /// What is known now; `None` while nothing may be answered from a cache. To be loaded once and
     /// first, before a value's tags are looked at.
     ///
@@ -169,13 +163,6 @@ impl Coherence {
             0 => None,
             start => Some(Reading::new(self, applied, BootTime::from_nanos(start))),
         }
-    }
-
-    /// What is known of credentials: as of the last poll that was applied, or a later one. To be looked at
-    /// after a reading was loaded, and before the clock is compared with it (R1).
-    #[must_use]
-    pub const fn register(&self) -> &Register {
-        &self.register
     }
 
     /// To be called before the query of a fill is sent; `None` while nothing may be cached.

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::RwLock;
 
+use super::Coherence;
 use crate::credential::{Change, Table};
 
 /// The most rows of keys and revocations together that are kept. With more, requests ask the database.
@@ -110,6 +111,15 @@ impl Register {
         let mut known = self.state.write();
         self.is_quiet.store(false, Ordering::Release);
         *known = state;
+    }
+}
+
+impl Coherence {
+    /// What is known of credentials: as of the last poll that was applied, or a later one. To be looked at
+    /// after a reading was loaded, and before the clock is compared with it (R1).
+    #[must_use]
+    pub const fn register(&self) -> &Register {
+        &self.register
     }
 }
 

@@ -9,6 +9,8 @@
 //! A process that is stopped (SIGSTOP, a busy machine) between any two lines is as safe as one that is
 //! slow: the clock was read before the poll was sent, so what is published late is published old.
 
+mod credentials;
+
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -296,42 +298,6 @@ impl<'c> Driver<'c> {
     fn load(&mut self) {
         let (coherence, database) = (Arc::clone(self.coherence), &self.settings.store.database);
         self.loader.begin(load::log(coherence, database.clone()));
-    }
-
-    /// Begins to read all credentials, where they are not known and a life of the database is followed.
-    fn read_credentials(&mut self) {
-        if self.credentials.is_idle() {
-            self.begin_credentials();
-        }
-    }
-
-    fn begin_credentials(&mut self) {
-        let id = BootTime::now().nanos();
-        let database = self.settings.store.database.clone();
-        if self.feed.follows(None) && self.coherence.register.begin(id) {
-            self.credentials.begin(load::credentials(id, database));
-        } else {
-            self.credentials.rest();
-        }
-    }
-
-    fn credentials_read(&mut self, read: Result<Credentials, String>) {
-        let why = match read {
-            Ok(read) if !self.feed.follows(Some(&read.history)) => {
-                "it is of another life of the database".to_owned()
-            }
-            Ok(read) => {
-                let (keys, revocations) = read.table.rows();
-                if self.coherence.register.install(read.id, read.table) {
-                    tracing::info!(keys, revocations, "credentials are known");
-                }
-                // Else everything became void meanwhile: they are read anew before the next poll.
-                return self.credentials.worked();
-            }
-            Err(why) => why,
-        };
-        self.coherence.register.forget();
-        self.credentials.again(&why);
     }
 
     fn loaded(&mut self, loaded: Result<Loaded, String>) {

@@ -6,6 +6,7 @@
 
 use super::Pipeline;
 use super::credential::patience;
+use crate::authn::AuthnError;
 use crate::authz::{Permit, Renewal};
 use crate::coherence::BootTime;
 use crate::rejection::Rejection;
@@ -27,8 +28,16 @@ impl Pipeline {
                 return Ok(renewal);
             };
             let patience = patience(permit.route(), arrived);
-            let (is_stale, until) = self.still_counts(&subject.principal, patience).await?;
-            Ok(renewal.with_credential(is_stale, until))
+            let principal = &subject.principal;
+            let (is_stale, until) = self.still_counts(principal, patience).await?;
+            let confirmed = self
+                .authenticator
+                .confirm(principal, self.clock.now())
+                .await;
+            confirmed.map_err(AuthnError::from)?;
+            // What an issuer says is not told by the feed: it is asked for again and again.
+            let is_followed = !is_stale && principal.asked.is_none();
+            Ok(renewal.with_credential(is_followed, until))
         };
         self.bounded(walk).await
     }

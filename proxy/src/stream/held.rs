@@ -193,11 +193,9 @@ impl Held {
                 (self.is_shaken, self.unknown) = (false, None);
                 Ok(())
             }
-            Err(Rejection::Authn(
-                error @ AuthnError::Token(TokenError::Revoked | TokenError::Expired),
-            )) => Err(End {
+            Err(Rejection::Authn(AuthnError::Token(error))) if !error.is_unknown() => Err(End {
                 why: Why::Credential,
-                code: Some(Rejection::Authn(error).code()),
+                code: Some(Rejection::Authn(error.into()).code()),
             }),
             Err(Rejection::Denied { reason, .. }) => Err(End {
                 why: Why::Denied,

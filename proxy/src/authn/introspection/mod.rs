@@ -22,7 +22,7 @@ use sidegate_policy::{IdType, UnixMicros};
 
 use super::claims::Rules;
 use super::verified::{Name, VerifiedTokens};
-use super::{Carrier, Principal, TokenError};
+use super::{AskedToken, Carrier, Principal, TokenError};
 use crate::cache::{Flights, Landed, Terms};
 use crate::coherence::BootTime;
 use answer::Confirmed;
@@ -210,10 +210,12 @@ impl Asked {
         let now = UnixMicros(self.now.0.saturating_add(waited.unwrap_or(i64::MAX)));
         let (outcome, read) = match said {
             Said::Inactive => (Outcome::Inactive, Err(TokenError::Inactive)),
-            Said::Active(answer) => match reading.principal(&answer, &self.carrier, now) {
-                Ok(principal) => (Outcome::Active, Ok(principal)),
-                Err(error) => (Outcome::Unfit, Err(error)),
-            },
+            Said::Active(answer) => {
+                match reading.principal(&answer, (&self.token, &self.carrier), now) {
+                    Ok(principal) => (Outcome::Active, Ok(principal)),
+                    Err(error) => (Outcome::Unfit, Err(error)),
+                }
+            }
         };
         provider.tally().add(outcome);
         match read {
@@ -237,7 +239,7 @@ impl Reading {
     fn principal(
         &self,
         answer: &Map<String, Value>,
-        carrier: &Carrier,
+        (token, carrier): (&str, &Carrier),
         now: UnixMicros,
     ) -> Result<Arc<Principal>, TokenError> {
         let Confirmed {
@@ -253,6 +255,7 @@ impl Reading {
             session: whom.session,
             token: whom.token,
             carrier: Some((carrier.clone(), self.forward)),
+            asked: Some(AskedToken::new(token)),
             ..Principal::assumed(subject)
         }))
     }
