@@ -131,6 +131,8 @@ impl Posture {
         };
         let body = format!("{} bytes, {pace}", limits.max_body_bytes);
         self.add("body", body, limits.min_body_rate == 0);
+        let age = humantime::format_duration(limits.max_stream_age);
+        self.add("a request lasts", format!("{age} at most"), false);
         let failures = match limits.max_failed_authentications {
             0 => "any number".to_owned(),
             max => format!(

@@ -97,7 +97,7 @@ impl Permit {
     }
 
     /// Until when it may be gone by, if nothing is asked anew; `None`: there is nothing that could be taken
-    /// away. Its request is decided on again before ([`Renewal`]), or ends.
+    /// away. Its request is decided on again before ([`super::Renewal`]), or ends.
     #[must_use]
     pub const fn good_until(&self) -> Option<BootTime> {
         self.good_until

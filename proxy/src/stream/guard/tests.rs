@@ -6,6 +6,7 @@ use std::path::Path;
 use futures_util::FutureExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use super::*;
 use crate::generation::Generation;
@@ -42,13 +43,16 @@ async fn a_request_that_nothing_wakes_is_looked_at_in_time() {
         let due = BootTime::now().after(Duration::from_millis(pause));
         ends_at(&guard, due);
         // In a task of its own: nothing but the guard's timer wakes it.
-        let task = tokio::spawn(async move {
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
             let end = guard.over(Box::pin(pending::<()>())).await;
             (guard, end)
         });
         let patience = Duration::from_secs(10);
-        let ended = tokio::time::timeout(patience, task).await.unwrap();
-        let (back, end) = ended.unwrap();
+        let ended = tokio::time::timeout(patience, tasks.join_next())
+            .await
+            .unwrap();
+        let (back, end) = ended.unwrap().unwrap();
         assert_eq!(end.unwrap_err().why, Why::Unknown);
         assert!(BootTime::now() >= due);
         guard = back;
