@@ -14,7 +14,8 @@ const FULL: &str = "\
 listen: '${LISTEN:-127.0.0.1:0}'
 admin: { token: hunter2-admin-token }
 upstream: { url: 'http://127.0.0.1:${PORT:-3000}' }
-store: { file: { path: directory.yaml } }
+store: { postgres: {} }
+service_keys: { pepper: '${UNSET:-hunter2-hunter2-hunter2-hunter2-pepper}' }
 issuers:
   - issuer: https://id.example/
     audiences: [api]
@@ -102,6 +103,7 @@ fn the_redacted_document_is_what_was_written_without_its_secrets() {
         "fallback": "deny",
     });
     assert_eq!(shown["issuers"][1]["introspection"], asked);
+    assert_eq!(shown["service_keys"], json!({ "pepper": "***" }));
     let assertion = json!({ "key": "***", "issuer": "me" });
     assert_eq!(shown["identity"]["assertion"], assertion);
     let database = json!({ "url": "***", "feed_url": "***", "migrate_url": "file:url" });
@@ -140,7 +142,7 @@ fn the_secrets_of_the_full_example_are_all_there_are() {
     let schema = schema().to_string();
     assert_eq!(
         schema.matches("`file:PATH` reads it").count(),
-        12,
+        13,
         "{schema}"
     );
 }
