@@ -1,6 +1,44 @@
 -- Every credential ends within the bound (DESIGN §4, §5): revocations of everybody's tokens, rotation and
 -- import of service keys, and what instances read of both.
 
+-- Tags of credentials are in a namespace of their own, which no table of the application can write: a poll looks
+-- up what is known of those, and of no others.
+create or replace function sidegate.tag_expression(relation regclass, template text) returns text
+    language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+    part  text;
+    named text;
+    found regtype;
+    sql   text[] := '{}';
+begin
+    if template !~ '^(user|member|team|project|resource|credential):([^{}]|\{[^{}]+\})*\{[^{}]+\}([^{}]|\{[^{}]+\})*$'
+       or (template like 'credential:%' and relation not in ('sidegate.revocations'::regclass, 'sidegate.service_keys'::regclass)) then
+        raise exception 'watch(%): tag ''%'': expected a kind of fact and columns in braces, such as ''member:{team_id}:{user_id}''', relation, template
+            using errcode = 'invalid_parameter_value';
+    end if;
+    for part in select m[1] from regexp_matches(template, '(\{[^{}]+\}|[^{}]+)', 'g') m loop
+        if left(part, 1) <> '{' then
+            sql := sql || quote_literal(part);
+            continue;
+        end if;
+        named := btrim(part, '{}');
+        select a.atttypid into found from pg_attribute a
+        where a.attrelid = relation and a.attname = named and a.attnum > 0 and not a.attisdropped;
+        if found is null then
+            raise exception 'watch(%): tag ''%'': there is no column %', relation, template, named
+                using errcode = 'undefined_column';
+        end if;
+        if found::text not in ('uuid', 'smallint', 'integer', 'bigint', 'text', 'character varying') then
+            raise exception 'watch(%): tag ''%'': % is %; an id is uuid, smallint, integer, bigint, text or varchar', relation, template, named, found
+                using errcode = 'datatype_mismatch';
+        end if;
+        sql := sql || format('%I::text', named);
+    end loop;
+    return array_to_string(sql, ' || ');
+end
+$$;
+
 -- Of kind 'all', value '*': everybody's tokens. Where `before` is infinity, later ones are meant too: of a
 -- session, or of a token that names itself.
 alter table sidegate.revocations drop constraint revocations_kind_check;
@@ -16,27 +54,29 @@ alter table sidegate.service_keys
     add previous_until  timestamptz,
     -- found by its digest: the secret is one that Sidegate has not made
     add imported boolean not null default false,
+    add constraint service_keys_scopes check (array_position(scopes, null) is null),
     add constraint service_keys_previous check ((previous_digest is null) = (previous_until is null));
 create unique index service_keys_imported on sidegate.service_keys (digest) where imported;
 create index service_keys_imported_before on sidegate.service_keys (previous_digest) where imported and previous_digest is not null;
 create index service_keys_subject on sidegate.service_keys (subject);
 create index revocations_end on sidegate.revocations (expires_at) where expires_at is not null;
 
-select sidegate.watch('sidegate.service_keys', array['key:{id}'],
+select sidegate.watch('sidegate.revocations', array['credential:{kind}:{value}'], '{before,expires_at}');
+select sidegate.watch('sidegate.service_keys', array['credential:key:{id}'],
     '{digest,previous_digest,previous_until,imported,subject,scopes,created_at,expires_at,revoked_at}');
 
 -- What instances read, as text that they understand. Times are microseconds since 1970; the ends of time are
 -- the largest and the smallest number.
 create view sidegate.revocation_records as
 select r.kind, r.value,
-       json_build_object('tag', r.kind || ':' || r.value,
+       json_build_object('tag', 'credential:' || r.kind || ':' || r.value,
                          'before', greatest(least(extract(epoch from r.before) * 1000000, 9223372036854775807),
                                             -9223372036854775808)::bigint)::text as record
 from sidegate.revocations r;
 
 create view sidegate.key_records as
 select k.id, k.imported, k.digest, k.previous_digest, k.subject,
-       json_build_object('tag', 'key:' || k.id, 'key', json_build_object(
+       json_build_object('tag', 'credential:key:' || k.id, 'key', json_build_object(
            'digest', encode(k.digest, 'hex'),
            'previous_digest', encode(k.previous_digest, 'hex'),
            'previous_until', case when k.previous_until is not null then
@@ -51,15 +91,22 @@ select k.id, k.imported, k.digest, k.previous_digest, k.subject,
            'revoked', k.revoked_at is not null))::text as record
 from sidegate.service_keys k;
 
--- Takes away, for ever or until `keep` (then nothing that it is about can be good any more). Whatever was
--- taken away before stays so. A user's keys end for good: they may outlive the row here.
+-- Takes away, for ever or until `keep` (then nothing that it is about can be good any more). `before` that is null is
+-- now, by this clock; of a session or a token, for ever. Whatever was taken away before stays so. A user's keys end
+-- for good: they may outlive the row here. The lock waits for keys that are being made.
 create function sidegate.revoke(kind text, value text, before timestamptz, keep timestamptz, note text) returns xid8
     language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_variable
+declare
+    until timestamptz;
 begin
+    if kind = 'user' then
+        lock table sidegate.service_keys in share row exclusive mode;
+    end if;
+    until := coalesce(before, case when kind in ('session', 'token') then 'infinity' else clock_timestamp() end);
     insert into sidegate.revocations as r (kind, value, before, expires_at, note)
-    values (kind, value, before, keep, note)
+    values (kind, value, until, keep, note)
     on conflict on constraint revocations_pkey do update
         set before = greatest(r.before, excluded.before),
             expires_at = case when r.expires_at is null or excluded.expires_at is null then null
@@ -67,7 +114,7 @@ begin
             note = excluded.note;
     if kind = 'user' then
         update sidegate.service_keys k set revoked_at = clock_timestamp()
-        where k.subject = value and k.created_at <= before and k.revoked_at is null;
+        where k.subject = value and (before is null or k.created_at <= before) and k.revoked_at is null;
     end if;
     return pg_current_xact_id();
 end

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use sidegate::keyring::{self, Keyring, Listed, Made, Wish};
+use sidegate::keyring::{self, Keyring, KeyringError, Listed, Made, Wish};
 use sidegate::revoke::{self, Kind, Revocation};
 use sidegate_config::{ProcessEnv, Settings, StoreSettings};
 
@@ -113,14 +113,19 @@ pub(crate) fn take_away(
     let StoreSettings::Postgres(store) = &settings.store else {
         return Err("store: expected `postgres`, where revocations are kept".into());
     };
-    let xid = runtime()?.block_on(revoke::write_once(store, &revocation, &settings))?;
-    let about = revocation.tag();
+    let written = runtime()?.block_on(revoke::write_once(store, &revocation, &settings))?;
+    let (about, xid) = (revocation.tag(), written.xid);
     if json {
-        print(&serde_json::json!({ "about": about, "xid": xid }).to_string())?;
+        print(
+            &serde_json::json!({ "about": about, "xid": xid, "notes": written.notes }).to_string(),
+        )?;
     } else {
         print(&format!(
-            "revoked: {about}. No instance accepts it within a second"
+            "revoked: {about}. Within a second no instance accepts it any more"
         ))?;
+        for note in written.notes {
+            print(&format!("note: {note}"))?;
+        }
     }
     Ok(())
 }
@@ -132,43 +137,50 @@ pub(crate) fn manage_keys(
 ) -> Result<(), Failure> {
     let settings = sidegate_config::load(config, &ProcessEnv)?;
     let runtime = runtime()?;
-    match command {
-        KeyCommand::Create { wish } => {
-            let made = runtime
-                .block_on(async { Keyring::open(&settings).await?.create(&wish.wish()).await })?;
-            show(&made, json)
-        }
-        KeyCommand::Import { id, sha256, wish } => {
-            let made = runtime.block_on(async {
-                Keyring::open(&settings)
-                    .await?
-                    .import(id, sha256, &wish.wish())
-                    .await
-            })?;
-            show(&made, json)
-        }
-        KeyCommand::Rotate { id, overlap } => {
-            let made = runtime
-                .block_on(async { Keyring::open(&settings).await?.rotate(id, *overlap).await })?;
-            show(&made, json)
-        }
-        KeyCommand::List => list(&runtime.block_on(all(&settings))?, json),
-        KeyCommand::Revoke { id } => {
-            runtime.block_on(keyring::revoke(&settings, id))?;
-            if json {
-                print(&serde_json::json!({ "id": id, "revoked": true }).to_string())?;
-            } else {
-                print(&format!(
-                    "revoked: {id}. No instance accepts it within a second"
-                ))?;
-            }
-            Ok(())
-        }
+    let work = async {
+        let worked = tokio::time::timeout(keyring::PATIENCE, manage(&settings, command)).await;
+        worked.unwrap_or(Err(KeyringError::TimedOut))
+    };
+    match runtime.block_on(work)? {
+        Done::Made(made) => show(&made, json),
+        Done::Listed(keys) => list(&keys, json),
+        Done::Revoked(id) if json => Ok(print(
+            &serde_json::json!({ "id": id, "revoked": true }).to_string(),
+        )?),
+        Done::Revoked(id) => Ok(print(&format!(
+            "revoked: {id}. Within a second no instance accepts it any more"
+        ))?),
     }
 }
 
-async fn all(settings: &Settings) -> Result<Vec<Listed>, keyring::KeyringError> {
-    Keyring::open(settings).await?.list().await
+/// What a command has done.
+enum Done {
+    Made(Made),
+    Listed(Vec<Listed>),
+    Revoked(String),
+}
+
+async fn manage(settings: &Settings, command: &KeyCommand) -> Result<Done, KeyringError> {
+    match command {
+        KeyCommand::Create { wish } => {
+            let keyring = Keyring::open(settings).await?;
+            keyring.create(&wish.wish()).await.map(Done::Made)
+        }
+        KeyCommand::Import { id, sha256, wish } => {
+            let keyring = Keyring::open(settings).await?;
+            let made = keyring.import(id, sha256, &wish.wish()).await;
+            made.map(Done::Made)
+        }
+        KeyCommand::Rotate { id, overlap } => {
+            let keyring = Keyring::open(settings).await?;
+            keyring.rotate(id, *overlap).await.map(Done::Made)
+        }
+        KeyCommand::List => keyring::list(settings).await.map(Done::Listed),
+        KeyCommand::Revoke { id } => {
+            keyring::revoke(settings, id).await?;
+            Ok(Done::Revoked(id.clone()))
+        }
+    }
 }
 
 impl WishArguments {
@@ -205,9 +217,11 @@ fn list(keys: &[Listed], json: bool) -> Result<(), Failure> {
         let or =
             |time: &Option<String>, none: &str| time.clone().unwrap_or_else(|| none.to_owned());
         print(&format!(
-            "{}  {}  subject {}  scopes {}  owner {}  expires {}  last used {}{}",
+            "{}  {}{}  made {}  subject {}  scopes {}  owner {}  expires {}  last used {}{}",
             key.id,
             key.state,
+            if key.imported { " (imported)" } else { "" },
+            key.created_at,
             key.subject,
             if key.scopes.is_empty() {
                 "none".to_owned()

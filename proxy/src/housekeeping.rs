@@ -211,8 +211,9 @@ async fn tend_view(generation: &Generation) {
 
 /// Writes back what is known of credentials.
 async fn tend_credentials(generation: &Generation) {
-    if let (Some(kept), Some(store)) = (generation.facts.kept(), generation.store.postgres()) {
-        credential::upkeep::run(store.database(), kept.coherence()).await;
+    if let Some(store) = generation.store.postgres() {
+        let kept = generation.facts.kept().map(|kept| &**kept.coherence());
+        credential::upkeep::run(store.database(), kept).await;
     }
 }
 

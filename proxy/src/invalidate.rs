@@ -173,10 +173,9 @@ fn meant(text: &str, policy: &PolicySettings) -> Result<Vec<String>, TagError> {
         // The answer is made of rows; without the resource's, all of them are read anew.
         "ownership" | "team_access" => of_any_kind(text, two()?.1, policy)?,
         "gen_media" => of_any_kind(text, two()?.0, policy)?,
-        "key" | "session" | "token" => {
-            one()?;
-            vec![text.to_owned()]
-        }
+        "key" => vec![Tag::Key(one()?).to_string()],
+        "session" => vec![Tag::Session(one()?).to_string()],
+        "token" => vec![Tag::Token(one()?).to_string()],
         "team" => return Err(TagError::Team(text.to_owned())),
         _ => return Err(unknown()),
     };
@@ -282,7 +281,10 @@ mod tests {
                 "resource:page:maps".to_owned(),
             ),
             ("project_vis:p".to_owned(), "project:p".to_owned()),
-            ("key:k token:t".to_owned(), "key:k token:t".to_owned()),
+            (
+                "key:k token:t".to_owned(),
+                "credential:key:k credential:token:t".to_owned(),
+            ),
         ] {
             assert_eq!(parse(&text), Ok(expected), "{text}");
         }

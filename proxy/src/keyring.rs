@@ -13,9 +13,10 @@ use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
-use sidegate_config::{PostgresSettings, ServiceKeySettings, Settings, StoreSettings, is_scope};
+use sidegate_config::{PostgresSettings, Settings, StoreSettings, is_scope};
 use sidegate_policy::Id;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
 use listed::LIST;
@@ -27,6 +28,8 @@ use crate::credential::Digest;
 use crate::database::{self, ConnectionTask, DatabaseError, describe};
 use crate::generation::id_type;
 
+/// How long a command may take.
+pub const PATIENCE: Duration = Duration::from_secs(15);
 /// Bytes of a secret.
 const SECRET: usize = 32;
 /// Bytes of an id, which is written in hexadecimal.
@@ -71,9 +74,15 @@ pub enum KeyringError {
     /// The database cannot be had.
     #[error("{0}")]
     Connect(#[from] DatabaseError),
+    /// The server does not answer.
+    #[error("no answer within {} s: `sidegate key list` says what is so", PATIENCE.as_secs())]
+    TimedOut,
+    /// The login may not.
+    #[error("{0}: expected `database.migrate_url` to be a login that may act as sidegate_owner")]
+    Forbidden(String),
     /// The server refuses.
     #[error("{}", describe(.0))]
-    Postgres(#[from] tokio_postgres::Error),
+    Postgres(tokio_postgres::Error),
     /// Not an id of a subject.
     #[error("--subject: expected an id of type {0}")]
     Subject(&'static str),
@@ -87,7 +96,7 @@ pub enum KeyringError {
     #[error("expected a key's id: 1 to 64 letters and digits")]
     Id,
     /// There is no such key that could be changed.
-    #[error("there is no key `{0}` that is not revoked")]
+    #[error("there is no key `{0}` that is good")]
     Unknown(String),
     /// It is longer than time goes.
     #[error("expected a time within a hundred years")]
@@ -95,6 +104,16 @@ pub enum KeyringError {
     /// The system has no random numbers.
     #[error("there are no random numbers to be had")]
     Random,
+}
+
+impl From<tokio_postgres::Error> for KeyringError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) {
+            Self::Forbidden(describe(&error))
+        } else {
+            Self::Postgres(error)
+        }
+    }
 }
 
 /// Keys of one deployment.
@@ -112,7 +131,8 @@ impl<'s> Keyring<'s> {
     /// # Errors
     /// When there are none, or no connection.
     pub async fn open(settings: &'s Settings) -> Result<Self, KeyringError> {
-        let (store, keys) = parts(settings)?;
+        let store = store(settings)?;
+        let keys = settings.service_keys.as_ref().ok_or(KeyringError::Unset)?;
         let database = &store.database;
         let url = database.migrate_url.as_ref().unwrap_or(&database.url);
         let (client, connection) = database::connect(url, database).await?;
@@ -158,15 +178,6 @@ impl<'s> Keyring<'s> {
             key: None,
             notes,
         })
-    }
-
-    /// Every key.
-    ///
-    /// # Errors
-    /// When the server refuses.
-    pub async fn list(&self) -> Result<Vec<Listed>, KeyringError> {
-        let rows = self.client.query_typed(LIST, &[]).await?;
-        rows.iter().map(|row| Ok(Listed::read(row)?)).collect()
     }
 
     /// Gives a key another secret; the one that it has is good for `overlap` longer, and the one before that no more.
@@ -257,13 +268,22 @@ impl fmt::Debug for Keyring<'_> {
     }
 }
 
+/// Every key, as the login of `database.url`.
+///
+/// # Errors
+/// When the server refuses.
+pub async fn list(settings: &Settings) -> Result<Vec<Listed>, KeyringError> {
+    let (client, _connection) = reader(settings).await?;
+    let rows = client.query_typed(LIST, &[]).await?;
+    rows.iter().map(|row| Ok(Listed::read(row)?)).collect()
+}
+
 /// Revokes a key, as the login of `database.url`: for this no other right is needed.
 ///
 /// # Errors
 /// When there is no such key, or the server refuses.
 pub async fn revoke(settings: &Settings, id: &str) -> Result<(), KeyringError> {
-    let (store, _) = parts(settings)?;
-    let (client, _connection) = database::connect(&store.database.url, &store.database).await?;
+    let (client, _connection) = reader(settings).await?;
     let rows = client.query_typed(REVOKE, &[(&id, Type::TEXT)]).await?;
     if rows.first().map_or(Ok(false), |row| row.try_get(0))? {
         tracing::info!(id, "a service key was revoked");
@@ -273,12 +293,16 @@ pub async fn revoke(settings: &Settings, id: &str) -> Result<(), KeyringError> {
     }
 }
 
-fn parts(settings: &Settings) -> Result<(&PostgresSettings, &ServiceKeySettings), KeyringError> {
-    let StoreSettings::Postgres(store) = &settings.store else {
-        return Err(KeyringError::Store);
-    };
-    let keys = settings.service_keys.as_ref().ok_or(KeyringError::Unset)?;
-    Ok((store, keys))
+async fn reader(settings: &Settings) -> Result<(Client, ConnectionTask), KeyringError> {
+    let database = &store(settings)?.database;
+    Ok(database::connect(&database.url, database).await?)
+}
+
+fn store(settings: &Settings) -> Result<&PostgresSettings, KeyringError> {
+    match &settings.store {
+        StoreSettings::Postgres(store) => Ok(store),
+        StoreSettings::File { .. } => Err(KeyringError::Store),
+    }
 }
 
 /// What a program presents.
@@ -302,9 +326,10 @@ fn hash_of(text: &str) -> Option<[u8; 32]> {
     let (pairs, []) = text.as_bytes().as_chunks::<2>() else {
         return None;
     };
+    let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
     let bytes: Option<Vec<u8>> = pairs.iter().map(byte).collect();
-    bytes?.try_into().ok()
+    bytes.filter(|_| digits)?.try_into().ok()
 }
 
 fn seconds(life: Duration) -> Result<i64, KeyringError> {
@@ -324,5 +349,5 @@ select exists (select from sidegate.subjects s where s.id::text = $3 and s.activ
 const ROTATE: &str = "\
 update sidegate.service_keys set previous_digest = digest, digest = $2, \
     previous_until = clock_timestamp() + $3 * interval '1 second' \
-where id = $1 and revoked_at is null returning id";
+where id = $1 and revoked_at is null and (expires_at is null or expires_at > clock_timestamp()) returning id";
 const REVOKE: &str = "select sidegate.revoke_key($1)";

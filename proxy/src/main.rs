@@ -114,16 +114,16 @@ enum Command {
         #[arg(required = true, value_name = "TAG")]
         tags: Vec<String>,
     },
-    /// Take credentials away: no instance accepts them within a second.
+    /// Take credentials away: within a second no instance accepts them any more.
     Revoke {
         /// The configuration file.
         #[arg(long)]
         config: PathBuf,
         /// Answer with JSON.
-        #[arg(long)]
+        #[arg(long, global = true)]
         json: bool,
         /// Why, for whoever looks at it later.
-        #[arg(long, default_value = "")]
+        #[arg(long, global = true, default_value = "")]
         note: String,
         #[command(subcommand)]
         command: RevokeCommand,
@@ -134,7 +134,7 @@ enum Command {
         #[arg(long)]
         config: PathBuf,
         /// Answer with JSON.
-        #[arg(long)]
+        #[arg(long, global = true)]
         json: bool,
         #[command(subcommand)]
         command: KeyCommand,

@@ -1,7 +1,7 @@
 //! Taking credentials away: `sidegate revoke`, and `/revocations` of the admin listener.
 //!
 //! Promise: what is written counts on every instance within the bound (DESIGN §5): it goes the way of every change.
-//! It is kept for as long as anything that it is about could still be good, and for a month at least. What was
+//! It is kept for as long as anything that it is about could still be good: a year, or for ever where nobody can say. What was
 //! taken away is not given back: another revocation only takes more.
 //!
 //! Does not: end a session at its provider, which may issue new tokens for it: a revocation of a session is about
@@ -10,7 +10,7 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use sidegate_config::{PostgresSettings, Settings};
+use sidegate_config::{IssuerSettings, PostgresSettings, Settings};
 use sidegate_policy::{Id, UnixMicros};
 use tokio::time::timeout;
 use tokio_postgres::Client;
@@ -22,17 +22,28 @@ use crate::generation::id_type;
 
 /// How long a write may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
-/// The shortest time that a revocation is kept.
-const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
+/// By how much the clock of an issuer may be ahead of ours.
+const AHEAD: Duration = Duration::from_secs(600);
+/// Longer than any token lives that a configuration may accept: this one, or a later one.
+const LONGEST: Duration = Duration::from_secs(367 * 24 * 3600);
 
 /// What is taken away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revocation {
     kind: Kind,
     value: String,
-    /// What was issued until then; `None`: what is issued later, too.
+    /// What was issued until then; `None`: until now by the database's clock, and of a session or a token for ever.
     before: Option<UnixMicros>,
     note: String,
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// The transaction's number.
+    pub xid: String,
+    /// What is worth a second look.
+    pub notes: Vec<String>,
 }
 
 /// By what it is named.
@@ -61,8 +72,10 @@ pub enum RevocationError {
     /// Not a time.
     #[error("expected a time such as 2026-11-28T17:00:00Z")]
     Time,
-    /// A time that is still to come: what is issued until then would not be good when it is issued.
-    #[error("expected a time that is not in the future")]
+    /// A time that is long in coming: what is issued until then would not be good when it is issued.
+    #[error(
+        "expected a time that is not in the future, but for the minutes that an issuer's clock may be ahead"
+    )]
     Future,
 }
 
@@ -94,8 +107,8 @@ impl Kind {
 }
 
 impl Revocation {
-    /// Of what `value` names. `before` is RFC 3339; a user's and everybody's default to now, and of a session and a
-    /// token everything is meant, whenever it is issued.
+    /// Of what `value` names. `before` is RFC 3339, at most ten minutes ahead; a user's and everybody's default to now,
+    /// and of a session and a token everything is meant, whenever it is issued.
     ///
     /// # Errors
     /// When there can be no such thing.
@@ -111,7 +124,7 @@ impl Revocation {
             Some(text) => {
                 let time =
                     humantime::parse_rfc3339(text).map_err(|_no_time| RevocationError::Time)?;
-                if time > now {
+                if time > now + AHEAD {
                     return Err(RevocationError::Future);
                 }
                 Some(micros(time))
@@ -133,10 +146,6 @@ impl Revocation {
                 value.to_owned()
             }
             Kind::All => "*".to_owned(),
-        };
-        let before = match kind {
-            Kind::User | Kind::All => Some(before.unwrap_or_else(|| micros(now))),
-            Kind::Session | Kind::Token => before,
         };
         Ok(Self {
             kind,
@@ -164,7 +173,8 @@ pub async fn write(
 ) -> Result<String, tokio_postgres::Error> {
     let kind = revocation.kind.name();
     let before = revocation.before.map(|before| before.0);
-    let keep = i64::try_from(keep(settings).as_secs()).unwrap_or(i64::MAX);
+    let keep = keep(revocation.kind, settings);
+    let keep = keep.map(|keep| i64::try_from(keep.as_secs()).unwrap_or(i64::MAX));
     let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
         (&kind, Type::TEXT),
         (&revocation.value, Type::TEXT),
@@ -185,24 +195,51 @@ pub async fn write_once(
     store: &PostgresSettings,
     revocation: &Revocation,
     settings: &Settings,
-) -> Result<String, WriteError> {
+) -> Result<Written, WriteError> {
     let database = &store.database;
     let (client, _connection) = database::connect(&database.url, database).await?;
-    match timeout(PATIENCE, write(&client, revocation, settings)).await {
+    let work = async {
+        let xid = write(&client, revocation, settings).await?;
+        let notes = notes(&client, revocation).await?;
+        Ok::<_, tokio_postgres::Error>(Written { xid, notes })
+    };
+    match timeout(PATIENCE, work).await {
         Ok(written) => Ok(written?),
         Err(_elapsed) => Err(WriteError::TimedOut),
     }
 }
 
-/// For how long something that was issued could be good.
-fn keep(settings: &Settings) -> Duration {
-    let lives = settings.issuers.iter();
-    let lives = lives.map(|issuer| {
-        issuer
-            .max_lifetime
-            .saturating_add(issuer.leeway.saturating_mul(2))
-    });
-    lives.max().unwrap_or_default().saturating_mul(2).max(MONTH)
+/// What is worth a second look: a subject that nobody has is easily mistyped.
+async fn notes(
+    client: &Client,
+    revocation: &Revocation,
+) -> Result<Vec<String>, tokio_postgres::Error> {
+    if revocation.kind != Kind::User {
+        return Ok(Vec::new());
+    }
+    let rows = client
+        .query_typed(ABOUT, &[(&revocation.value, Type::TEXT)])
+        .await?;
+    let Some(row) = rows.first() else {
+        return Ok(Vec::new());
+    };
+    let (known, keys): (bool, i64) = (row.try_get(0)?, row.try_get(1)?);
+    let mut notes = Vec::new();
+    if !known {
+        notes.push("no subject of this id has a row in sidegate.subjects".to_owned());
+    }
+    if keys > 0 {
+        notes.push(format!("{keys} service keys of this subject are revoked"));
+    }
+    Ok(notes)
+}
+
+/// For how long something that was issued could be good; `None`: nobody can say. A session may be given new tokens for
+/// ever, and so may live one that its issuer is asked about.
+fn keep(kind: Kind, settings: &Settings) -> Option<Duration> {
+    let is_asked = |issuer: &IssuerSettings| issuer.introspection.is_some();
+    let endless = kind == Kind::Session || settings.issuers.iter().any(is_asked);
+    (!endless).then_some(LONGEST)
 }
 
 fn micros(time: SystemTime) -> UnixMicros {
@@ -214,5 +251,7 @@ fn micros(time: SystemTime) -> UnixMicros {
 
 /// By the database's clock it is kept, not by ours.
 const WRITE: &str = "select sidegate.revoke($1, $2, \
-    coalesce('epoch'::timestamptz + $3 * interval '1 microsecond', 'infinity'), \
+    'epoch'::timestamptz + $3 * interval '1 microsecond', \
     clock_timestamp() + $4 * interval '1 second', $5)::text";
+const ABOUT: &str = "select exists (select from sidegate.subjects s where s.id::text = $1), \
+    (select count(*) from sidegate.service_keys k where k.subject = $1 and k.revoked_at is not null)";

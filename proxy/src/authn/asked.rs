@@ -16,7 +16,9 @@ use super::credential::Credential;
 use super::introspection::{Introspection, Presented, Reading, Told, VERSION};
 use super::jws::{self, Unverified};
 use super::verified::{Name, VerifiedTokens};
-use super::{AskedToken, Authenticator, AuthnError, Issuer, KeyError, Principal, TokenError};
+use super::{
+    AskedToken, Authenticator, AuthnError, Issuer, KeyError, Principal, TokenError, VerifiedBy,
+};
 use crate::head::Head;
 
 impl Authenticator {
@@ -81,10 +83,10 @@ impl Authenticator {
                 by_key = issuer.keys.verify(token).await;
             }
         }
-        match by_key {
+        match &by_key {
             // Keys that cannot be had say nothing; the issuer may.
             Ok(_) | Err(TokenError::KeysUnavailable) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err((*error).into()),
         }
         let presented = Presented {
             name,
@@ -97,12 +99,12 @@ impl Authenticator {
             Told::Refused(error) => return Err(error.into()),
             Told::Unanswered => {}
         }
-        let token = token.filter(|_| by_key.is_ok() && only_reads(head));
         let fallback = introspection.fallback();
-        let (Some(token), IntrospectionFallback::Local) = (token, fallback) else {
+        let by = token.zip(by_key.ok()).filter(|_| only_reads(head));
+        let (Some((token, by)), IntrospectionFallback::Local) = (by, fallback) else {
             return Err(TokenError::IssuerUnavailable.into());
         };
-        let principal = self.by_key_alone(issuer, token, credential, now);
+        let principal = self.by_key_alone((issuer, by), token, credential, now);
         // What the token lacks, the issuer might have added: nobody can know.
         let principal = principal.map_err(|_lacks| TokenError::IssuerUnavailable)?;
         introspection.fell_back();
@@ -112,7 +114,7 @@ impl Authenticator {
     /// The principal of a token with a right signature, whose issuer could not be asked.
     fn by_key_alone(
         &self,
-        issuer: &Issuer,
+        (issuer, verified_by): (&Issuer, VerifiedBy),
         token: &Unverified<'_>,
         credential: &Credential<'_>,
         now: UnixMicros,
@@ -127,6 +129,7 @@ impl Authenticator {
             session: verified.whom.session,
             token: verified.whom.token,
             carrier: Some((credential.carrier.clone(), issuer.forward)),
+            verified_by: Some(verified_by),
             asked: Some(AskedToken::new(credential.token)),
             is_degraded: true,
             ..Principal::assumed(subject.ok_or(TokenError::Subject)?)

@@ -132,6 +132,10 @@ impl Authenticator {
         if credential.token.len() > self.max_token_bytes {
             return Err(TokenError::TooLong.into());
         }
+        // A service key in a place where none is looked for is nobody else's business.
+        if credential.token.starts_with(KEY_PREFIX) {
+            return Err(TokenError::UnknownServiceKey.into());
+        }
         let name = Name::of(credential.token);
         if let Some(principal) = self.find(&name, &credential.carrier, now) {
             return Ok(principal);

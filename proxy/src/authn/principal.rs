@@ -84,12 +84,13 @@ impl Principal {
         }
     }
 
-    /// What may be told of its credential; of its subject there is another tag.
+    /// What may be told of its credential. Of its subject's row there is another tag.
     pub fn tags(&self) -> impl Iterator<Item = Tag<'_>> {
         let session = self.session.as_deref().map(Tag::Session);
         let token = self.token.as_deref().map(Tag::Token);
         let key = self.key.as_deref().and_then(PresentedKey::tag);
-        [session, token, key, Some(Tag::Everybody)]
+        let subject = Tag::Credentials(self.subject.as_str());
+        [session, token, key, Some(subject), Some(Tag::Everybody)]
             .into_iter()
             .flatten()
     }

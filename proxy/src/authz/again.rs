@@ -30,6 +30,14 @@ impl Renewal {
             ..self
         }
     }
+
+    /// The same, ending then at the latest.
+    pub(crate) fn ending(self, instant: Option<UnixMicros>) -> Self {
+        Self {
+            valid_until: self.valid_until.into_iter().chain(instant).min(),
+            ..self
+        }
+    }
 }
 
 impl Authorizer {

@@ -12,7 +12,9 @@ use crate::database::Notice;
 
 /// How soon again, after it failed.
 const RETRY: Duration = Duration::from_secs(2);
-const LONGEST_RETRY: Duration = Duration::from_secs(60);
+const LONGEST_RETRY: Duration = Duration::from_secs(120);
+/// After a reading that was of no use.
+const SOON: Duration = Duration::from_millis(200);
 
 /// A load that goes on, or is due.
 #[derive(Debug)]
@@ -63,6 +65,11 @@ impl<L: Send + 'static> Loader<L> {
         self.notice.failed(reason);
         self.due = Some(Instant::now() + self.pause);
         self.pause = self.pause.saturating_mul(2).min(LONGEST_RETRY);
+    }
+
+    /// It is to begin anew, and not without a pause: what made it void may come again and again.
+    pub(super) fn soon(&mut self) {
+        self.due = Some(Instant::now() + SOON);
     }
 
     /// Nothing is due.

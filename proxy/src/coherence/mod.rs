@@ -56,7 +56,7 @@ pub use edits::Edits;
 pub use fresh::Stale;
 pub use ground::{Ground, Moment};
 pub use link::{NamespaceError, namespace};
-pub(crate) use tag::canonical as canonical_tag;
+pub(crate) use tag::{CREDENTIAL, canonical as canonical_tag};
 
 pub use reading::{BOUND, Before, Reading, Version};
 pub use register::Register;
@@ -266,10 +266,7 @@ impl Coherence {
     fn touch(&self, tag: &str, xid: u64, number: u64) {
         self.slots.touch(tag, xid, number);
         // What is revoked is in no row of the tables.
-        if !["key:", "session:", "token:"]
-            .iter()
-            .any(|kind| tag.starts_with(kind))
-        {
+        if !tag.starts_with(CREDENTIAL) {
             self.changed.fetch_max(xid, Ordering::Relaxed);
         }
         if let Some(canonical) = tag::canonical(tag) {

@@ -2,7 +2,9 @@
 -- applied last, $2: what was in progress in it, such as '{1,2}'. Both are null before the first.
 --
 -- At least one row: columns 1 to 6 are the same in each, 7 and 8 are a row of the log, if there is one, and 9 is
--- what is known now of the credentials that it names: what is missing there is gone.
+-- what is known now of the credentials that it names: what is missing there is gone. Only rows that the triggers of
+-- those two tables have written name any (or an invalidation, sorted: `*` may come first), so that a bulk write of
+-- the application costs no look-ups.
 -- More than 10000 are not read one by one: see MOST_ROWS.
 --
 -- The fingerprint is of all that makes a change show in the log. The catalogs' rows are read as of this
@@ -62,14 +64,15 @@ head as materialized (
 )
 select head.snapshot, head.system, head.timeline, head.incarnation, head.floor, head.fingerprint,
        log.xid::text, log.tags,
-       case when log.tags is not null then array(
+       case when log.tags[1] like 'credential:%' or log.tags[2] like 'credential:%' then array(
            select r.record from pg_catalog.unnest(log.tags) as t (tag)
-           join sidegate.revocation_records r on r.kind = pg_catalog.split_part(t.tag, ':', 1)
-               and r.value = pg_catalog.substr(t.tag, pg_catalog.strpos(t.tag, ':') + 1)
+           join sidegate.revocation_records r on r.kind = pg_catalog.split_part(t.tag, ':', 2)
+               and r.value = pg_catalog.substr(t.tag, pg_catalog.length(pg_catalog.split_part(t.tag, ':', 2)) + 13)
+           where t.tag like 'credential:%'
            union all
            select k.record from pg_catalog.unnest(log.tags) as t (tag)
-           join sidegate.key_records k on k.id = pg_catalog.substr(t.tag, 5)
-           where t.tag between 'key:' and 'key;') end as records
+           join sidegate.key_records k on k.id = pg_catalog.substr(t.tag, 16)
+           where t.tag like 'credential:key:%') end as records
 from head left join (
     (select l.xid, l.tags from sidegate.change_log l
      where l.xid >= $1::text::pg_catalog.xid8 order by l.xid limit 10001)

@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn one_slot_is_every_tags_slot_and_a_foreign_slot_is_always_touched() {
         let one = Slots::new(0);
-        one.touch("token:t", 1, POLL);
+        one.touch("credential:token:t", 1, POLL);
         assert_eq!(one.poll(one.of(Tag::Project("p"))), POLL);
         assert_eq!(one.poll(Slot(1)), u64::MAX);
         assert_eq!(one.xid(Slot(1)), u64::MAX);
@@ -181,7 +181,7 @@ mod tests {
             for tag in [
                 Tag::User(&first), Tag::Member { team: &first, user: &second }, Tag::Project(&first),
                 Tag::Resource { kind: &first, id: &second }, Tag::Key(&first), Tag::Session(&first),
-                Tag::Token(&first),
+                Tag::Token(&first), Tag::Credentials(&first), Tag::Everybody,
             ] {
                 prop_assert_eq!(slots.of(tag), slots.of_written(&tag.to_string()));
             }

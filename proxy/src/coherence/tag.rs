@@ -38,9 +38,14 @@ pub enum Tag<'a> {
     Session(&'a str),
     /// A token that may have been revoked.
     Token(&'a str),
+    /// Everything that a subject has, which may have been.
+    Credentials(&'a str),
     /// Everybody's tokens, which may have been.
     Everybody,
 }
+
+/// How the tags of credentials begin.
+pub(crate) const CREDENTIAL: &str = "credential:";
 
 /// What the log writes for: everything may have changed.
 pub(super) const EVERYTHING: &str = "*";
@@ -53,10 +58,11 @@ impl<'a> Tag<'a> {
             Self::Member { team, user } => ("member:", team, Some(user)),
             Self::Project(id) => ("project:", id, None),
             Self::Resource { kind, id } => ("resource:", kind, Some(id)),
-            Self::Key(id) => ("key:", id, None),
-            Self::Session(id) => ("session:", id, None),
-            Self::Token(id) => ("token:", id, None),
-            Self::Everybody => ("all:", "*", None),
+            Self::Key(id) => ("credential:key:", id, None),
+            Self::Session(id) => ("credential:session:", id, None),
+            Self::Token(id) => ("credential:token:", id, None),
+            Self::Credentials(id) => ("credential:user:", id, None),
+            Self::Everybody => ("credential:all:", "*", None),
         }
     }
 

@@ -1,7 +1,6 @@
 //! One row about a credential, as the views of schema `sidegate` write it.
 //!
-//! Promise: a record is understood whole or not at all. A key whose row makes no sense is an error that names
-//! its tag and never its digest.
+//! Promise: a record is understood whole or not at all.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,13 +8,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::Deserialize;
 use sidegate_policy::UnixMicros;
 
+use crate::coherence::CREDENTIAL;
+
 /// HMAC-SHA-256 of a secret under the pepper.
 pub type Digest = [u8; 32];
 
 /// A tag of the log that is about credentials, and what its row says now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Change {
-    /// `key:I`, `user:U`, `session:S`, `token:J` or `all:*`.
+    /// `credential:` and `key:I`, `user:U`, `session:S`, `token:J` or `all:*`.
     pub tag: Box<str>,
     /// `None`: there is no such row.
     pub record: Option<Record>,
@@ -127,17 +128,18 @@ impl Change {
         })
     }
 
-    /// Whether a tag may be about a credential. Every change of a user is: its revocations have its tag.
+    /// Whether a tag is about a credential.
     #[must_use]
     pub fn concerns(tag: &str) -> bool {
-        ["user:", "key:", "session:", "token:", "all:"]
-            .iter()
-            .any(|kind| tag.starts_with(kind))
+        tag.starts_with(CREDENTIAL)
     }
 }
 
 fn service_key(tag: &str, key: WrittenKey) -> Result<ServiceKey, MalformedRecord> {
-    let id = tag.strip_prefix("key:").ok_or(MalformedRecord)?;
+    let id = tag
+        .strip_prefix(CREDENTIAL)
+        .and_then(|tag| tag.strip_prefix("key:"))
+        .ok_or(MalformedRecord)?;
     let previous = match (key.previous_digest, key.previous_until) {
         (Some(of), Some(until)) => Some((digest(&of)?, UnixMicros(until))),
         (None, None) => None,

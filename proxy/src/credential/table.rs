@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sidegate_policy::UnixMicros;
 
 use super::record::{Change, Digest, Record, ServiceKey};
-use crate::coherence::canonical_tag;
+use crate::coherence::{CREDENTIAL, canonical_tag};
 
 /// What is known of credentials.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,7 +47,8 @@ pub enum Wanted<'w> {
 impl Table {
     /// Takes what a row says now into account.
     pub fn apply(&mut self, change: Change) {
-        let Some((kind, value)) = change.tag.split_once(':') else {
+        let named = change.tag.strip_prefix(CREDENTIAL);
+        let Some((kind, value)) = named.and_then(|tag| tag.split_once(':')) else {
             return;
         };
         let before = match change.record {
@@ -69,8 +70,8 @@ impl Table {
         match before {
             Some(before) => {
                 // Written by hand in another spelling, it is the same subject.
-                if let Some(tag) = canonical_tag(&change.tag)
-                    && let Some(("user", value)) = tag.split_once(':')
+                if kind == "user"
+                    && let Some(value) = canonical_tag(value)
                 {
                     rows.insert(value.into(), before);
                 }
@@ -133,10 +134,12 @@ impl Table {
     fn keep_key(&mut self, key: Arc<ServiceKey>) {
         self.drop_key(&key.id);
         if key.imported {
-            let previous = key.previous.map(|(digest, _)| digest);
-            for digest in previous.into_iter().chain([key.digest]) {
-                self.imported.insert(digest, Arc::clone(&key));
+            if let Some((previous, _)) = key.previous {
+                // A key whose own it is now comes first.
+                let known = self.imported.entry(previous);
+                known.or_insert_with(|| Arc::clone(&key));
             }
+            self.imported.insert(key.digest, Arc::clone(&key));
         }
         self.keys.insert(key.id.clone(), key);
     }

@@ -11,12 +11,15 @@ const DIGEST: &str = "0101010101010101010101010101010101010101010101010101010101
 const USER: &str = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11";
 
 fn revoked(tag: &str, before: i64) -> Change {
-    Change::parse(&format!(r#"{{"tag" : "{tag}", "before" : {before}}}"#)).unwrap()
+    Change::parse(&format!(
+        r#"{{"tag" : "credential:{tag}", "before" : {before}}}"#
+    ))
+    .unwrap()
 }
 
 fn gone(tag: &str) -> Change {
     Change {
-        tag: tag.into(),
+        tag: format!("credential:{tag}").into(),
         record: None,
     }
 }
@@ -25,7 +28,7 @@ fn key(id: &str, imported: bool, previous: Option<&str>) -> Change {
     let previous = previous.map_or("null".to_owned(), |digest| format!("\"{digest}\""));
     let until = if previous == "null" { "null" } else { "9" };
     Change::parse(&format!(
-        r#"{{"tag": "key:{id}", "key": {{"digest": "{DIGEST}", "previous_digest": {previous},
+        r#"{{"tag": "credential:key:{id}", "key": {{"digest": "{DIGEST}", "previous_digest": {previous},
             "previous_until": {until}, "imported": {imported}, "subject": "{USER}", "scopes": ["media"],
             "created_at": 5, "expires_at": null, "revoked": false}}}}"#
     ))
@@ -97,20 +100,20 @@ fn what_makes_no_sense_is_no_record() {
     for text in [
         "",
         "{}",
-        r#"{"tag": "user:u"}"#,
-        r#"{"tag": "user:u", "before": "now"}"#,
-        r#"{"tag": "user:u", "before": 1, "key": null, "key": 2}"#,
+        r#"{"tag": "credential:user:u"}"#,
+        r#"{"tag": "credential:user:u", "before": "now"}"#,
+        r#"{"tag": "credential:user:u", "before": 1, "key": null, "key": 2}"#,
     ] {
         assert_eq!(Change::parse(text), Err(MalformedRecord), "{text}");
     }
-    let good = r#"{"tag": "key:k", "key": {"digest": "D", "previous_digest": null, "previous_until": null,
+    let good = r#"{"tag": "credential:key:k", "key": {"digest": "D", "previous_digest": null, "previous_until": null,
         "imported": false, "subject": "s", "scopes": [], "created_at": 1, "expires_at": 1, "revoked": true}}"#;
     assert!(Change::parse(&good.replace('D', DIGEST)).is_ok());
     for (from, to) in [
         ("\"D\"", "\"0101\""),
         ("\"D\"", &format!("\"{}zz\"", &DIGEST[2..])),
         ("\"previous_until\": null", "\"previous_until\": 5"),
-        ("key:k", "user:k"),
+        ("credential:key:k", "key:k"),
     ] {
         let bad = good
             .replace(from, to)

@@ -1,7 +1,8 @@
 //! What is written back about credentials, now and then.
 //!
 //! Promise: which keys were used is noted once a minute, and revocations that nothing can be good against any more
-//! are deleted; a failure is said once and tried again. No request waits for it.
+//! are deleted; a failure is said once, and the next round goes on (uses that could not be noted are lost). No request
+//! waits for it.
 
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ enum UpkeepError {
 }
 
 /// Works for ever.
-pub async fn run(database: &Database, coherence: &Coherence) {
+pub async fn run(database: &Database, coherence: Option<&Coherence>) {
     let notice = Notice::new("noting which keys are used, and deleting old revocations");
     loop {
         sleep(PERIOD).await;
@@ -45,9 +46,10 @@ pub async fn run(database: &Database, coherence: &Coherence) {
     }
 }
 
-async fn round(database: &Database, coherence: &Coherence) -> Result<(), UpkeepError> {
+async fn round(database: &Database, coherence: Option<&Coherence>) -> Result<(), UpkeepError> {
     let take = |table: &Table| table.take_used(MOST);
-    let used = coherence.register().look(take).unwrap_or_default();
+    let used = coherence.and_then(|coherence| coherence.register().look(take));
+    let used = used.unwrap_or_default();
     let lease = database.acquire(Purpose::Maintenance).await?;
     if !used.is_empty() {
         lease

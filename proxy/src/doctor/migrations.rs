@@ -57,8 +57,8 @@ pub(super) async fn examine(client: &Client) -> Result<(Vec<Finding>, String), D
     );
     if !absent.is_empty() {
         let what = format!("not there: {}", absent.join(", "));
-        let mend = "run `sidegate migrate`; if it says that nothing is to be done: \
-                    `sidegate migrate --down` first";
+        let mend = "run `sidegate migrate`; if it says that nothing is to be done, the schema was changed by hand: \
+                    restore it (`sidegate migrate --down` would take keys and revocations along)";
         let finding = Finding::new(Check::Migrations, Severity::Broken, what, mend);
         return Ok((vec![finding], String::new()));
     }
@@ -101,8 +101,7 @@ fn compare(ours: &Migrations, applied: &Migrations) -> Vec<Finding> {
             Some(theirs) if theirs != migration => found(
                 Severity::Uncached,
                 format!("migration {file} was applied with another text"),
-                "install the Sidegate that migrated this database, or `sidegate migrate --down` and \
-                 `sidegate migrate`",
+                "install the Sidegate that migrated this database",
             ),
             Some(_) => {}
         }

@@ -52,7 +52,8 @@ async fn missing(
         let (right, name): (String, String) = (row.try_get("kind")?, row.try_get("name")?);
         let bare = name.strip_prefix("sidegate.").unwrap_or("");
         // Without these no question can be answered.
-        if right == "usage" || bare == "history" || views.iter().any(|view| view == bare) {
+        let asked = ["history", "revocation_records", "key_records"].contains(&bare);
+        if right == "usage" || asked || views.iter().any(|view| view == bare) {
             severity = Severity::Broken;
         }
         refused.push(format!("{right} on {name}"));

@@ -179,15 +179,22 @@ impl<'m> Pass<'m> {
         self.has_ended = true;
         let mut breaker = self.breaker.lock();
         let was_closed = breaker.is_closed();
-        match signed {
-            Err(error) if error.is_failure() => breaker.failed(BootTime::now()),
-            Ok(_) | Err(_) => breaker.succeeded(),
+        let now = BootTime::now();
+        match (signed, self.is_probe) {
+            (Err(error), true) if error.is_failure() => breaker.probe_failed(now),
+            (Err(error), false) if error.is_failure() => breaker.failed(now),
+            (Ok(_) | Err(_), true) => breaker.probe_succeeded(),
+            (Ok(_) | Err(_), false) => breaker.succeeded(),
         }
         let is_closed = breaker.is_closed();
         drop(breaker);
         match (was_closed, is_closed) {
             (true, false) => {
-                tracing::warn!("the storage fails and is left alone: the application answers");
+                let reason = signed.as_ref().err().map(ToString::to_string);
+                tracing::warn!(
+                    reason,
+                    "the storage fails and is left alone: the application answers"
+                );
             }
             (false, true) => tracing::info!("the storage signs again"),
             (true, true) | (false, false) => {}

@@ -5,7 +5,6 @@
 //! more: [`Authenticator::still`](crate::authn::Authenticator::still) says whether the principal is.
 
 use super::Pipeline;
-use super::credential::patience;
 use crate::authn::AuthnError;
 use crate::authz::{Permit, Renewal};
 use crate::coherence::BootTime;
@@ -27,17 +26,19 @@ impl Pipeline {
             let Some(subject) = permit.subject() else {
                 return Ok(renewal);
             };
-            let patience = patience(permit.route(), arrived);
             let principal = &subject.principal;
-            let (is_stale, until) = self.still_counts(principal, patience).await?;
+            let counts = self
+                .still_counts(principal, permit.route(), arrived)
+                .await?;
             let confirmed = self
                 .authenticator
                 .confirm(principal, self.clock.now())
                 .await;
             confirmed.map_err(AuthnError::from)?;
             // What an issuer says is not told by the feed: it is asked for again and again.
-            let is_followed = !is_stale && principal.asked.is_none();
-            Ok(renewal.with_credential(is_followed, until))
+            let is_followed = !counts.is_stale && principal.asked.is_none();
+            let renewal = renewal.with_credential(is_followed, counts.good_until);
+            Ok(renewal.ending(counts.ends))
         };
         self.bounded(walk).await
     }

@@ -7,6 +7,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use sidegate_policy::UnixMicros;
+
 use super::{Credential, Pipeline};
 use crate::authn::{AuthnError, KeyVerdict, PresentedKey, Principal, TokenError};
 use crate::coherence::{BOUND, BootTime};
@@ -40,14 +42,7 @@ impl Pipeline {
                 good_until: arrived.after(BOUND),
             },
         };
-        if let Some(scopes) = &identified.principal.scopes
-            && !route
-                .scopes
-                .iter()
-                .any(|asked| scopes.iter().any(|scope| **scope == **asked))
-        {
-            return Err(Rejection::Scope);
-        }
+        in_scope(&identified.principal, route)?;
         Ok(identified)
     }
 
@@ -71,10 +66,11 @@ impl Pipeline {
         let throttled = !self.throttle.is_quiet()
             && client().is_some_and(|client| self.throttle.stops(&client))
             && self.authenticator.presents(head);
-        let found = match self.authenticator.key(head)? {
-            Some(key) if throttled => self.known_key(&key)?,
-            Some(key) => self.by_key(&key, patience).await,
-            None => self.by_token(head, throttled, patience).await,
+        let found = match self.authenticator.key(head) {
+            Ok(Some(key)) if throttled => self.known_key(&key)?,
+            Ok(Some(key)) => self.by_key(&key, patience).await,
+            Ok(None) => self.by_token(head, throttled, patience).await,
+            Err(error) => Err(error.into()),
         };
         if let Err(Rejection::Authn(AuthnError::Token(error))) = &found
             && error.is_suspicious()
@@ -152,41 +148,70 @@ impl Pipeline {
     }
 }
 
+/// What is known of the credential of a request that lasts.
+pub(super) struct Counts {
+    /// Whether it may be stale.
+    pub(super) is_stale: bool,
+    /// Until when it may be gone by, if nothing is asked anew.
+    pub(super) good_until: BootTime,
+    /// When it ends on its own, as its row says now.
+    pub(super) ends: Option<UnixMicros>,
+}
+
 impl Pipeline {
-    /// Whether a credential counts still, for a request that lasts: whether that may be stale, and until when it may
-    /// be gone by.
+    /// Whether a credential counts still, for the same subject and on the same route.
     pub(super) async fn still_counts(
         &self,
         principal: &Principal,
-        patience: Patience,
-    ) -> Result<(bool, BootTime), Rejection> {
-        let facts = self.authorizer.facts();
-        let revoked = |error: TokenError| Rejection::from(AuthnError::from(error));
-        let counts = match &principal.key {
-            Some(key) => {
-                let judge = |table: &_| key.judge(table, self.clock.now());
-                let known = facts.key(key.wanted(), judge, patience).await?;
-                match known.found {
-                    KeyVerdict::Good(_) => (known.is_stale, known.good_until),
-                    KeyVerdict::Expired => return Err(revoked(TokenError::Expired)),
-                    KeyVerdict::Unknown | KeyVerdict::Revoked => {
-                        return Err(revoked(TokenError::Revoked));
-                    }
-                }
+        route: &Route,
+        arrived: BootTime,
+    ) -> Result<Counts, Rejection> {
+        let (facts, patience) = (self.authorizer.facts(), patience(route, arrived));
+        let refused = |error: TokenError| Err(AuthnError::from(error).into());
+        let Some(key) = &principal.key else {
+            let known = facts.revokes(&principal.presented(), patience).await?;
+            if known.found {
+                return refused(TokenError::Revoked);
             }
-            None => {
-                let known = facts.revokes(&principal.presented(), patience).await?;
-                if known.found {
-                    return Err(revoked(TokenError::Revoked));
-                }
-                (known.is_stale, known.good_until)
-            }
+            return Ok(Counts {
+                is_stale: known.is_stale,
+                good_until: known.good_until,
+                ends: None,
+            });
         };
-        Ok(counts)
+        let judge = |table: &_| key.judge(table, self.clock.now());
+        let known = facts.key(key.wanted(), judge, patience).await?;
+        let now = match known.found {
+            KeyVerdict::Good(row) => key.principal(&row).map_err(AuthnError::from)?,
+            KeyVerdict::Expired => return refused(TokenError::Expired),
+            KeyVerdict::Unknown | KeyVerdict::Revoked => return refused(TokenError::Revoked),
+        };
+        if now.subject != principal.subject {
+            return refused(TokenError::Subject);
+        }
+        in_scope(&now, route)?;
+        Ok(Counts {
+            is_stale: known.is_stale,
+            good_until: known.good_until,
+            ends: now.expires_at,
+        })
     }
 }
 
-pub(super) fn patience(route: &Route, arrived: BootTime) -> Patience {
+/// Whether a service key is for something that the route asks for.
+fn in_scope(principal: &Principal, route: &Route) -> Result<(), Rejection> {
+    let Some(scopes) = &principal.scopes else {
+        return Ok(());
+    };
+    let has = |asked: &String| scopes.iter().any(|scope| **scope == **asked);
+    if route.scopes.iter().any(has) {
+        Ok(())
+    } else {
+        Err(Rejection::Scope)
+    }
+}
+
+fn patience(route: &Route, arrived: BootTime) -> Patience {
     Patience {
         arrived,
         stale_if_error: route.stale_if_error,

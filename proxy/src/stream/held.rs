@@ -197,6 +197,10 @@ impl Held {
                 why: Why::Credential,
                 code: Some(Rejection::Authn(error.into()).code()),
             }),
+            Err(Rejection::Scope) => Err(End {
+                why: Why::Credential,
+                code: Some(Code::InsufficientScope),
+            }),
             Err(Rejection::Denied { reason, .. }) => Err(End {
                 why: Why::Denied,
                 code: Some(Code::Decision(reason)),

@@ -1,6 +1,6 @@
 //! Issuers that are asked about their tokens, and answer: who gets in. `outages` is about those that do not.
 
-mod endpoint;
+pub(crate) mod endpoint;
 mod outages;
 
 use std::net::SocketAddr;

@@ -326,3 +326,26 @@ fn many_who_ask_for_one_object_ask_the_storage_once() {
     });
     assert_eq!(storage.asked(), 1);
 }
+
+#[test]
+fn a_storage_that_is_well_again_is_asked_again() {
+    let database = Database::example();
+    let (recorder, storage) = (Recorder::start(), Storage::start());
+    let soon = config(&storage, "").replace("open: 10m, successes: 1", "open: 100ms, successes: 2");
+    let sidegate = started(&database, &recorder, &soon);
+    let mine = format!("/m/{MINE}");
+    storage.mood(Mood::Away);
+    for _ in 0..2 {
+        assert_eq!(get(&sidegate, ALICE, &mine).status, 200);
+    }
+    sidegate.logged("the storage fails");
+    storage.mood(Mood::Signs);
+    eventually("it is asked", || {
+        (get(&sidegate, ALICE, &mine).status == 302).then_some(())
+    });
+    let yours = format!("/m/{YOURS}");
+    eventually("and goes on to be", || {
+        (get(&sidegate, YOURS, &yours).status == 302).then_some(())
+    });
+    sidegate.logged("the storage signs again");
+}

@@ -1,5 +1,6 @@
 //! What lasts ends with the right behind it, in both directions, busy or idle, and nobody else's does.
 
+mod credentials;
 mod flow;
 mod others;
 
@@ -23,7 +24,7 @@ const LONG: usize = 110;
 /// Routes on which everything lasts that may.
 const ROUTES: &str = "  - { methods: [GET], path: \"/ws/{id}\", action: read, websocket: true, resource: { kind: generation, id: { path: id } } }
   - { methods: [GET], path: \"/long/{id}\", action: read, stale_if_error: 30s, resource: { kind: generation, id: { path: id } } }
-  - { methods: [GET], path: /talk, access: authenticated, websocket: true }
+  - { methods: [GET], path: /talk, access: authenticated, websocket: true, scopes: [talk] }
 ";
 
 /// What a user gets of the team's generation.

@@ -38,7 +38,7 @@ fn row(keys: &ServiceKeys, id: &str, key: &str, more: &Value) -> Change {
     row.as_object_mut()
         .unwrap()
         .extend(more.as_object().unwrap().clone());
-    let record = json!({ "tag": format!("key:{id}"), "key": row });
+    let record = json!({ "tag": format!("credential:key:{id}"), "key": row });
     Change::parse(&record.to_string()).unwrap()
 }
 
@@ -79,7 +79,8 @@ fn a_key_is_good_while_its_row_says_so() {
     for (before, expected) in [(99, false), (100, true)] {
         let mut table = with(&json!({}));
         table.apply(
-            Change::parse(&json!({ "tag": "user:s", "before": before }).to_string()).unwrap(),
+            Change::parse(&json!({ "tag": "credential:user:s", "before": before }).to_string())
+                .unwrap(),
         );
         assert_eq!(judge(&table, LEFT, 500) == KeyVerdict::Revoked, expected);
     }

@@ -31,8 +31,11 @@ impl Driver<'_> {
                 let (keys, revocations) = read.table.rows();
                 if self.coherence.register.install(read.id, read.table) {
                     tracing::info!(keys, revocations, "credentials are known");
+                } else {
+                    // Everything became void meanwhile.
+                    self.credentials.soon();
+                    return;
                 }
-                // Else everything became void meanwhile: they are read anew before the next poll.
                 return self.credentials.worked();
             }
             Err(why) => why,

@@ -6,7 +6,7 @@ with wanted (kind, name) as (
         'watches', 'triggers', 'surplus', 'service_keys', 'revocations',
         'revocation_records', 'key_records'])
     union all
-    select 'execute', unnest(array['begin_incarnation', 'clean', 'tree'])
+    select 'execute', unnest(array['begin_incarnation', 'clean', 'tree', 'revoke', 'revoke_key', 'keys_used', 'forget_revocations'])
 )
 select w.kind, 'sidegate.' || w.name as name
 from wanted w

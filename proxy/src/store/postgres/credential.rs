@@ -32,6 +32,12 @@ select pg_catalog.pg_snapshot_xmin(pg_catalog.pg_current_snapshot())::text, \
              union all select r.record from sidegate.revocation_records r where r.kind = 'session' and r.value = $2::text \
              union all select r.record from sidegate.revocation_records r where r.kind = 'token' and r.value = $3::text \
              union all select r.record from sidegate.revocation_records r where r.kind = 'all' and r.value = '*' \
+             union all select r.record from sidegate.revocation_records r join sidegate.key_records k \
+                 on k.id = $4::text and r.kind = 'user' and r.value = k.subject \
+             union all select r.record from sidegate.revocation_records r join sidegate.key_records k \
+                 on k.imported and k.digest = pg_catalog.decode($5::text, 'hex') and r.kind = 'user' and r.value = k.subject \
+             union all select r.record from sidegate.revocation_records r join sidegate.key_records k \
+                 on k.imported and k.previous_digest = pg_catalog.decode($5::text, 'hex') and r.kind = 'user' and r.value = k.subject \
              union all select k.record from sidegate.key_records k where k.id = $4::text \
              union all select k.record from sidegate.key_records k \
                  where k.imported and k.digest = pg_catalog.decode($5::text, 'hex') \
