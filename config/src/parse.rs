@@ -23,6 +23,7 @@ mod redis_url;
 mod remote;
 mod report;
 mod route;
+mod scope;
 mod server;
 mod service_keys;
 mod source;
@@ -75,13 +76,10 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     let strictness = hardening::strictness(&raw.hardening);
     let issuers = issuer::issuers(raw.issuers, accepted.no_issuers, report);
     let service_keys = service_keys::service_keys(raw.service_keys, report);
-    if let (Some(issuers), Some(limits)) = (&issuers, &limits) {
-        introspection::between(issuers, limits.decision_timeout, report);
-    }
+    introspection::between(issuers.as_deref(), limits.as_ref(), report);
     let store = store::store(raw.store, raw.database, report);
-    if let (Some(Some(keys)), Some(issuers), Some(store)) = (&service_keys, &issuers, &store) {
-        service_keys::fit(keys, issuers, store, report);
-    }
+    let keys = service_keys.as_ref().and_then(Option::as_ref);
+    service_keys::fit(keys, issuers.as_deref(), store.as_ref(), report);
     let redis = redis::redis(raw.redis, report);
     let cache = cache::cache(&raw.cache, report);
     let coherence = cache::coherence(&raw.coherence, report);
@@ -95,9 +93,7 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
         links: links.as_ref().map(Option::as_ref),
         relax: relax?,
     };
-    if !accepted.public_everything {
-        route::public_everything(&raw.routes, report);
-    }
+    route::public_everything(&raw.routes, accepted.public_everything, report);
     let routes = route::routes(raw.routes, accepted.no_routes, &referred, report);
     let cors = cors::cors(raw.cors, report);
     let identity = identity::identity(raw.identity, report);
@@ -198,7 +194,7 @@ fn notes(settings: &Settings, report: &mut Report) {
     }
     link::unused(settings, report);
     route::ungranted(settings, report);
-    route::scoped(settings, report);
+    scope::scoped(settings, report);
     route::never_stale(settings, report);
 }
 

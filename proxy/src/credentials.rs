@@ -10,9 +10,38 @@ use sidegate_config::{ProcessEnv, Settings, StoreSettings};
 use super::{Failure, print};
 use crate::operate::runtime;
 
+/// `sidegate revoke`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct RevokeArguments {
+    /// The configuration file.
+    #[arg(long)]
+    config: PathBuf,
+    /// Answer with JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    /// Why, for whoever looks at it later.
+    #[arg(long, global = true, default_value = "")]
+    note: String,
+    #[command(subcommand)]
+    command: RevokeCommand,
+}
+
+/// `sidegate key`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct KeyArguments {
+    /// The configuration file.
+    #[arg(long)]
+    config: PathBuf,
+    /// Answer with JSON.
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: KeyCommand,
+}
+
 /// What to take away.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum RevokeCommand {
+enum RevokeCommand {
     /// Everything that a subject has: tokens, links and service keys, if they were issued until now.
     User {
         /// The subject's id.
@@ -40,7 +69,7 @@ pub(crate) enum RevokeCommand {
 
 /// What to do with service keys.
 #[derive(Debug, clap::Subcommand)]
-pub(crate) enum KeyCommand {
+enum KeyCommand {
     /// Make one, and show it: this once.
     Create {
         #[command(flatten)]
@@ -76,7 +105,7 @@ pub(crate) enum KeyCommand {
 
 /// What is asked for with a key.
 #[derive(Debug, clap::Args)]
-pub(crate) struct WishArguments {
+struct WishArguments {
     /// The subject for whom it speaks: its rights are that subject's.
     #[arg(long)]
     subject: String,
@@ -94,12 +123,13 @@ pub(crate) struct WishArguments {
     expires_in: Option<Duration>,
 }
 
-pub(crate) fn take_away(
-    config: &PathBuf,
-    json: bool,
-    note: &str,
-    command: &RevokeCommand,
-) -> Result<(), Failure> {
+pub(crate) fn take_away(arguments: &RevokeArguments) -> Result<(), Failure> {
+    let RevokeArguments {
+        config,
+        json,
+        note,
+        command,
+    } = arguments;
     let settings = sidegate_config::load(config, &ProcessEnv)?;
     let (kind, value, before) = match command {
         RevokeCommand::User { subject, before } => {
@@ -115,7 +145,7 @@ pub(crate) fn take_away(
     };
     let written = runtime()?.block_on(revoke::write_once(store, &revocation, &settings))?;
     let (about, xid) = (revocation.tag(), written.xid);
-    if json {
+    if *json {
         print(
             &serde_json::json!({ "about": about, "xid": xid, "notes": written.notes }).to_string(),
         )?;
@@ -130,11 +160,12 @@ pub(crate) fn take_away(
     Ok(())
 }
 
-pub(crate) fn manage_keys(
-    config: &PathBuf,
-    json: bool,
-    command: &KeyCommand,
-) -> Result<(), Failure> {
+pub(crate) fn manage_keys(arguments: &KeyArguments) -> Result<(), Failure> {
+    let KeyArguments {
+        config,
+        json,
+        command,
+    } = arguments;
     let settings = sidegate_config::load(config, &ProcessEnv)?;
     let runtime = runtime()?;
     let work = async {
@@ -142,9 +173,9 @@ pub(crate) fn manage_keys(
         worked.unwrap_or(Err(KeyringError::TimedOut))
     };
     match runtime.block_on(work)? {
-        Done::Made(made) => show(&made, json),
-        Done::Listed(keys) => list(&keys, json),
-        Done::Revoked(id) if json => Ok(print(
+        Done::Made(made) => show(&made, *json),
+        Done::Listed(keys) => list(&keys, *json),
+        Done::Revoked(id) if *json => Ok(print(
             &serde_json::json!({ "id": id, "revoked": true }).to_string(),
         )?),
         Done::Revoked(id) => Ok(print(&format!(

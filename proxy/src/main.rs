@@ -18,7 +18,7 @@ use sidegate::{authn, demo, explain, migrate};
 use sidegate_config::{Env, ProcessEnv};
 use tracing_subscriber::EnvFilter;
 
-use credentials::{KeyCommand, RevokeCommand, manage_keys, take_away};
+use credentials::{KeyArguments, RevokeArguments, manage_keys, take_away};
 use links::{LinkCommand, create_link};
 use operate::{ViewCommand, examine_database, invalidate_facts, look_at_view, migrate_database};
 
@@ -115,30 +115,9 @@ enum Command {
         tags: Vec<String>,
     },
     /// Take credentials away: within a second no instance accepts them any more.
-    Revoke {
-        /// The configuration file.
-        #[arg(long)]
-        config: PathBuf,
-        /// Answer with JSON.
-        #[arg(long, global = true)]
-        json: bool,
-        /// Why, for whoever looks at it later.
-        #[arg(long, global = true, default_value = "")]
-        note: String,
-        #[command(subcommand)]
-        command: RevokeCommand,
-    },
+    Revoke(RevokeArguments),
     /// Service keys of programs (`service_keys`).
-    Key {
-        /// The configuration file.
-        #[arg(long)]
-        config: PathBuf,
-        /// Answer with JSON.
-        #[arg(long, global = true)]
-        json: bool,
-        #[command(subcommand)]
-        command: KeyCommand,
-    },
+    Key(KeyArguments),
     /// Links that carry their own credential (`links`).
     Link {
         #[command(subcommand)]
@@ -243,17 +222,8 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         }
         Command::Doctor { config, json } => return examine_database(&config, json),
         Command::Invalidate { config, json, tags } => invalidate_facts(&config, &tags, json)?,
-        Command::Revoke {
-            config,
-            json,
-            note,
-            command,
-        } => take_away(&config, json, &note, &command)?,
-        Command::Key {
-            config,
-            json,
-            command,
-        } => manage_keys(&config, json, &command)?,
+        Command::Revoke(arguments) => take_away(&arguments)?,
+        Command::Key(arguments) => manage_keys(&arguments)?,
         Command::Link { command } => create_link(command)?,
         Command::View {
             config,

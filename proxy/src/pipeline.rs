@@ -33,7 +33,6 @@ use crate::rejection::Rejection;
 use crate::route::{Access, Found, IdSource, Route, RouteTable};
 use crate::target::{Target, TargetError};
 use crate::throttle::Throttle;
-use credential::Identified;
 
 /// Everything that decides. Immutable.
 #[derive(Debug)]
@@ -195,11 +194,7 @@ impl Pipeline {
             see(Sight::Link(&target));
         }
         let from = (&head, request.peer);
-        let Identified {
-            principal,
-            is_stale,
-            good_until,
-        } = match (&link, credential) {
+        let identified = match (&link, credential) {
             (Some(link), Credential::Presented) => {
                 let resource = resource(&head, &route, &target, path_id.clone())?;
                 let principal = link::follow(self, from, link, (&target, resource.as_ref()))?;
@@ -209,7 +204,7 @@ impl Pipeline {
                 self.identify(from, credential, (&route, arrived)).await?
             }
         };
-        see(Sight::Principal(&principal));
+        see(Sight::Principal(&identified.principal));
         let resource = resource(&head, &route, &target, path_id)?;
         if let Some(resource) = &resource {
             see(Sight::Resource(resource));
@@ -217,14 +212,14 @@ impl Pipeline {
         let hidden = route.hide_denied;
         self.authorizer
             .authorize(
-                &principal,
+                &identified.principal,
                 resource,
                 (route, target),
                 (self.clock, arrived),
                 |seen| see(Sight::Evidence(seen)),
             )
             .await
-            .map(|permit| Clearance::Permit(permit.on_credential(is_stale, good_until)))
+            .map(|permit| Clearance::Permit(identified.bounds(permit)))
             .map_err(|error| Rejection::from_authz(error, hidden))
     }
 

@@ -17,6 +17,7 @@ use tokio_postgres::Client;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::authn::MAX_NAME_BYTES;
+use crate::clock::Clock;
 use crate::database::{self, DatabaseError, describe};
 use crate::generation::id_type;
 
@@ -119,15 +120,17 @@ impl Revocation {
         note: &str,
         settings: &Settings,
     ) -> Result<Self, RevocationError> {
-        let now = SystemTime::now();
+        let now = Clock::System.now();
         let before = match before {
             Some(text) => {
                 let time =
                     humantime::parse_rfc3339(text).map_err(|_no_time| RevocationError::Time)?;
-                if time > now + AHEAD {
+                let time = micros(time);
+                let ahead = i64::try_from(AHEAD.as_micros()).unwrap_or(i64::MAX);
+                if time.0 > now.0.saturating_add(ahead) {
                     return Err(RevocationError::Future);
                 }
-                Some(micros(time))
+                Some(time)
             }
             None => None,
         };

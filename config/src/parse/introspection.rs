@@ -12,7 +12,9 @@ use super::url::guarded;
 use super::value::{Bounds, MILLISECOND, MINUTE, PLACEHOLDER, is_placeholder};
 use crate::locate::YamlPath;
 use crate::raw::{self, FallbackName};
-use crate::settings::{IntrospectionFallback, IntrospectionSettings, IssuerSettings};
+use crate::settings::{
+    IntrospectionFallback, IntrospectionSettings, IssuerSettings, LimitSettings,
+};
 
 pub(crate) fn introspection(
     raw: raw::Introspection,
@@ -51,7 +53,15 @@ pub(crate) fn introspection(
 
 /// Refuses two issuers that could both be meant by an opaque token, and questions that would end with the
 /// whole decision.
-pub(crate) fn between(issuers: &[IssuerSettings], decision: Duration, report: &mut Report) {
+pub(crate) fn between(
+    issuers: Option<&[IssuerSettings]>,
+    limits: Option<&LimitSettings>,
+    report: &mut Report,
+) {
+    let (Some(issuers), Some(limits)) = (issuers, limits) else {
+        return;
+    };
+    let decision = limits.decision_timeout;
     let at = YamlPath::default().key("issuers");
     let mut taken = Vec::new();
     for (index, issuer) in issuers.iter().enumerate() {

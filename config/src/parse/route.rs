@@ -14,6 +14,7 @@ use super::hardening;
 use super::link::{self, Links};
 use super::policy::list;
 use super::report::Report;
+use super::scope;
 use super::value::{Bounds, all};
 use crate::locate::YamlPath;
 use crate::raw::{self, Access, UnknownSubjectName};
@@ -65,7 +66,10 @@ pub(crate) fn routes(
 }
 
 /// Refuses public routes that match everything, so that forgetting a route is not opening it.
-pub(crate) fn public_everything(written: &[raw::Route], report: &mut Report) {
+pub(crate) fn public_everything(written: &[raw::Route], is_fine: bool, report: &mut Report) {
+    if is_fine {
+        return;
+    }
     let at = YamlPath::default().key("routes");
     for (index, raw) in written.iter().enumerate() {
         if matches!(raw.access, Some(Access::Public)) && is_everything(&raw.path) {
@@ -174,7 +178,7 @@ fn route(
     if let Some(name) = &raw.upstream {
         group(name, referred.upstream, &at.key("upstream"), report);
     }
-    let scopes = scopes(raw.scopes, access.as_ref(), &at.key("scopes"), report);
+    let scopes = scope::scopes(raw.scopes, access.as_ref(), &at.key("scopes"), report);
     let media = link::media(raw.media, referred.links, &at.key("media"), report);
     let relax = hardening::relaxed(&raw.relax, &at.key("relax"), report);
     let max_body_bytes =
@@ -205,39 +209,6 @@ fn route(
         );
     }
     Some(route)
-}
-
-/// What service keys must be for.
-fn scopes(
-    written: Vec<String>,
-    access: Option<&AccessSettings>,
-    at: &YamlPath,
-    report: &mut Report,
-) -> Option<Vec<String>> {
-    if !written.is_empty() && matches!(access, Some(AccessSettings::Public)) {
-        return report.refuse(
-            at,
-            "expected none on a public route, where no key is asked for",
-        );
-    }
-    let names = written.into_iter().enumerate();
-    let names = names.map(|(index, name)| report.scope(&at.index(index), name));
-    all(names.collect())
-}
-
-/// Notes scopes that no key can have.
-pub(crate) fn scoped(settings: &Settings, report: &mut Report) {
-    let scoped = settings.routes.iter().any(|route| !route.scopes.is_empty());
-    match (&settings.service_keys, scoped) {
-        (None, true) => report.note(
-            "routes: `scopes` are named and there are no `service_keys`, so nobody has them"
-                .to_owned(),
-        ),
-        (Some(_), false) => report.note(
-            "service_keys: no route names `scopes`, so no key is accepted anywhere".to_owned(),
-        ),
-        (None, false) | (Some(_), true) => {}
-    }
 }
 
 /// Refuses a handshake that its route would not answer.

@@ -57,11 +57,14 @@ pub(crate) fn service_keys(
 
 /// Refuses keys where nobody keeps any, and headers in which an issuer's tokens are.
 pub(crate) fn fit(
-    keys: &ServiceKeySettings,
-    issuers: &[IssuerSettings],
-    store: &StoreSettings,
+    keys: Option<&ServiceKeySettings>,
+    issuers: Option<&[IssuerSettings]>,
+    store: Option<&StoreSettings>,
     report: &mut Report,
 ) {
+    let (Some(keys), Some(issuers), Some(store)) = (keys, issuers, store) else {
+        return;
+    };
     let at = YamlPath::default().key("service_keys");
     if matches!(store, StoreSettings::File { .. }) {
         let message = "expected only with `store.postgres`: a directory file holds no keys";

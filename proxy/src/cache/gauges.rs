@@ -53,23 +53,7 @@ pub fn gather(kept: &Kept) -> Result<Vec<MetricFamily>, prometheus::Error> {
         "Polls of the change log that were begun; the few flushes are among them",
         i64::try_from(coherence.polls()).unwrap_or(i64::MAX),
     )?;
-    let register = coherence.register().rows();
-    plain(
-        "sidegate_register_known",
-        "1 while all service keys and revocations are in memory, so that no request asks for them",
-        i64::from(register.is_some()),
-    )?;
-    let (keys, revocations) = register.unwrap_or_default();
-    for (name, help, rows) in [
-        ("sidegate_register_keys", "Service keys in memory", keys),
-        (
-            "sidegate_register_revocations",
-            "Revocations in memory",
-            revocations,
-        ),
-    ] {
-        plain(name, help, i64::try_from(rows).unwrap_or(i64::MAX))?;
-    }
+    credentials(&registry, kept)?;
     let Some(reading) = reading else {
         return Ok(registry.gather());
     };
@@ -80,6 +64,31 @@ pub fn gather(kept: &Kept) -> Result<Vec<MetricFamily>, prometheus::Error> {
         i64::try_from(age).unwrap_or(i64::MAX),
     )?;
     Ok(registry.gather())
+}
+
+/// What is known of credentials.
+fn credentials(registry: &Registry, kept: &Kept) -> Result<(), prometheus::Error> {
+    let rows = kept.coherence().register().rows();
+    let (keys, revocations) = rows.unwrap_or_default();
+    let known = usize::from(rows.is_some());
+    for (name, help, number) in [
+        (
+            "sidegate_register_known",
+            "1 while all service keys and revocations are in memory, so that no request asks for them",
+            known,
+        ),
+        ("sidegate_register_keys", "Service keys in memory", keys),
+        (
+            "sidegate_register_revocations",
+            "Revocations in memory",
+            revocations,
+        ),
+    ] {
+        let gauge = IntGauge::new(name, help)?;
+        gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
+        registry.register(Box::new(gauge))?;
+    }
+    Ok(())
 }
 
 fn rows(registry: &Registry, kept: &Kept) -> Result<(), prometheus::Error> {

@@ -35,7 +35,7 @@ enum State {
     Unknown,
     /// It is being read; since then this was told.
     Reading(u64, Vec<Change>),
-    Known(Table),
+    Known(Box<Table>),
 }
 
 impl Register {
@@ -80,7 +80,7 @@ impl Register {
         }
         self.is_quiet
             .store(table.revokes_nothing(), Ordering::Release);
-        *state = State::Known(table);
+        *state = State::Known(Box::new(table));
         true
     }
 

@@ -11,6 +11,7 @@ use sidegate_policy::UnixMicros;
 
 use super::{Credential, Pipeline};
 use crate::authn::{AuthnError, KeyVerdict, PresentedKey, Principal, TokenError};
+use crate::authz::Permit;
 use crate::coherence::{BOUND, BootTime};
 use crate::facts::{Known, Patience};
 use crate::head::Head;
@@ -23,6 +24,13 @@ pub(super) struct Identified {
     pub(super) is_stale: bool,
     /// Until when the credential may be gone by, if nothing is asked anew.
     pub(super) good_until: BootTime,
+}
+
+impl Identified {
+    /// A permit that rests on the credential, too.
+    pub(super) fn bounds(&self, permit: Permit) -> Permit {
+        permit.on_credential(self.is_stale, self.good_until)
+    }
 }
 
 impl Pipeline {
