@@ -35,6 +35,7 @@ mod session;
 mod shared;
 mod stage;
 mod timeline;
+mod watcher;
 mod world;
 mod writer;
 

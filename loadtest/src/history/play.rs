@@ -15,6 +15,7 @@ use super::checker::{Example, Judgement, check};
 use super::outcome::Report;
 use super::reader::{probe, read};
 use super::stage::{Actor, Stage};
+use super::watcher::watch;
 use super::writer::Writer;
 
 /// Plays the case. With `shares` it goes on until its part of the scale's goal is reached, for a while.
@@ -35,6 +36,11 @@ pub(super) async fn play(
             let seed = u64::try_from(number * size.readers + reader).unwrap_or_default();
             let (arena, log) = (Arc::clone(&stage.arena), Arc::clone(&stage.log));
             asking.spawn(read(arena, Arc::clone(front), log, size.pace, seed));
+        }
+        for question in &stage.watched {
+            let seed = u64::try_from(number * stage.watched.len() + *question).unwrap_or_default();
+            let (arena, log) = (Arc::clone(&stage.arena), Arc::clone(&stage.log));
+            asking.spawn(watch(arena, Arc::clone(front), log, *question, seed));
         }
     }
     let (arena, log, lags) = (

@@ -27,6 +27,10 @@ pub(super) enum Rule {
     Mac,
     /// The materialized view counts whatever has changed.
     View,
+    /// What changes of keys and revocations is not followed.
+    Credentials,
+    /// A request that lasts is never looked at.
+    Streams,
 }
 
 /// What is switched off.
@@ -52,6 +56,8 @@ impl Faults {
             "namespace" => Some(Rule::Namespace),
             "mac" => Some(Rule::Mac),
             "view" => Some(Rule::View),
+            "credentials" => Some(Rule::Credentials),
+            "streams" => Some(Rule::Streams),
             _ => None,
         });
         if let Some(name) = without {

@@ -51,6 +51,15 @@ pub(crate) fn is_without_mac() -> bool {
     fault::Faults::read(&sidegate_config::ProcessEnv).without(fault::Rule::Mac)
 }
 
+/// Whether requests that last need not be looked at.
+#[cfg(feature = "fault-injection")]
+pub(crate) fn is_without_streams() -> bool {
+    static IS_WITHOUT: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
+        fault::Faults::read(&sidegate_config::ProcessEnv).without(fault::Rule::Streams)
+    });
+    *IS_WITHOUT
+}
+
 pub use boot_time::BootTime;
 pub use edits::Edits;
 pub use fresh::Stale;
