@@ -53,6 +53,7 @@ use crate::postgres::ClusterError;
 use crate::process::ProcessError;
 use crate::redis::RedisServerError;
 use stage::Actor;
+use world::World;
 
 pub use case::{Fault, Guard, NoSuchCase, Scale};
 pub use outcome::{Outcome, Report};
@@ -158,6 +159,7 @@ pub async fn check(check: Check, mut show: impl FnMut(Event<'_>)) -> Result<Outc
     let all = check.faults.len().saturating_add(check.guards.len());
     let mut outcome = Outcome {
         goal: check.enough.then_some(check.scale),
+        kinds: check.subject.kinds(),
         ..Outcome::default()
     };
     let shares = check.enough.then_some(check.faults.len());
@@ -187,6 +189,14 @@ pub async fn check(check: Check, mut show: impl FnMut(Event<'_>)) -> Result<Outc
 }
 
 impl Subject {
+    /// What nobody must be able to say of a check: that it has not looked at these.
+    fn kinds(&self) -> Vec<&'static str> {
+        match self {
+            Self::Sidegate { .. } => [&["membership"][..], &World::ABOUT_CREDENTIALS].concat(),
+            Self::Stub(_) => Vec::new(),
+        }
+    }
+
     fn under(&self, fault: Fault) -> Result<Actor, HistoryError> {
         match self {
             Self::Sidegate { .. } if fault == Fault::OneSlot => {

@@ -3,6 +3,7 @@
 //! Promises: whoever takes part has ended before the history is judged; a case in which nothing was read
 //! or revoked could not be played, and is no pass.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use tokio::time::{Instant, sleep};
 
 use super::HistoryError;
 use super::case::{Fault, Scale, Size};
-use super::checker::{Example, Judgement, check};
-use super::outcome::Report;
+use super::checker::{Example, Judgement, Read, check};
+use super::outcome::{Report, Seen};
 use super::reader::{probe, read};
 use super::stage::{Actor, Stage};
 use super::watcher::watch;
@@ -114,10 +115,15 @@ fn judge(stage: &Stage) -> Result<Report, HistoryError> {
         .iter()
         .map(|question| question.judgement.clone())
         .collect();
-    let findings = check(&timelines, &judgements, &reads);
+    let pieces = stage.log.take_pieces();
+    let all: Vec<Read> = reads.iter().chain(&pieces).copied().collect();
+    let findings = check(&timelines, &judgements, &all);
+    let count = |reads: &[Read]| u64::try_from(reads.len()).unwrap_or(u64::MAX);
     let report = Report {
         revocations: stage.arena.revocations(),
-        reads: u64::try_from(reads.len()).unwrap_or(u64::MAX),
+        reads: count(&reads),
+        streamed: count(&pieces),
+        seen: seen(stage, &reads, &pieces),
         unanswered: stage.log.unanswered(),
         stale_allows: findings.stale_allows,
         stale_refusals: findings.stale_refusals,
@@ -133,7 +139,32 @@ fn judge(stage: &Stage) -> Result<Report, HistoryError> {
     if report.reads == 0 || report.revocations == 0 {
         return Err(HistoryError::Silent("nothing was read, or nothing revoked"));
     }
+    if report.streamed == 0 && !stage.watched.is_empty() {
+        return Err(HistoryError::Silent("nothing has arrived of any stream"));
+    }
     Ok(report)
+}
+
+/// How often each kind of question was answered, and how.
+fn seen(stage: &Stage, reads: &[Read], pieces: &[Read]) -> BTreeMap<&'static str, Seen> {
+    let mut all: BTreeMap<&'static str, Seen> = BTreeMap::new();
+    let questions = &stage.arena.world.questions;
+    for (read, is_piece) in reads
+        .iter()
+        .map(|read| (read, false))
+        .chain(pieces.iter().map(|read| (read, true)))
+    {
+        if let Some(question) = questions.get(read.question) {
+            let seen = all.entry(question.about).or_default();
+            let count = match (is_piece, read.allowed) {
+                (true, _) => &mut seen.streamed,
+                (false, true) => &mut seen.allowed,
+                (false, false) => &mut seen.refused,
+            };
+            *count = count.saturating_add(1);
+        }
+    }
+    all
 }
 
 fn describe(stage: &Stage, example: &Example) -> String {
