@@ -50,7 +50,7 @@ select 'team ' || id, team_id::text from projects";
 
 /// The same of those that are in Sidegate's own tables, where there are any.
 pub(super) const FIND_CREDENTIALS: &str = "\
- union all select kind || ' ' || value, 'revoked' from sidegate.revocations union all \
+union all select kind || ' ' || value, 'revoked' from sidegate.revocations union all \
 select 'key ' || id, (revoked_at is null)::text from sidegate.service_keys union all \
 select 'digest ' || id, encode(digest, 'hex') from sidegate.service_keys";
 
@@ -134,7 +134,11 @@ impl Fact {
             ),
             Self::Unrevoked { kind, name } => set_unrevoked(*kind, *name, value),
             Self::Key { id } => {
-                let revoked_at = if value == 0 { "clock_timestamp()" } else { "null" };
+                let revoked_at = if value == 0 {
+                    "clock_timestamp()"
+                } else {
+                    "null"
+                };
                 format!(
                     "update sidegate.service_keys set revoked_at = {revoked_at} where id = '{}'",
                     id.simple()

@@ -111,6 +111,15 @@ impl Ticket {
     }
 }
 
+impl Stream {
+    pub(super) const fn new(body: Incoming, connection: Connection) -> Self {
+        Self {
+            body,
+            _connection: connection,
+        }
+    }
+}
+
 impl Front {
     /// The instance at `address`; `tickets` are by question.
     pub(super) async fn new(
@@ -119,7 +128,12 @@ impl Front {
         tickets: &[Ticket],
     ) -> Result<Self, HistoryError> {
         let target = Target::resolve(&format!("http://{address}/"), Reach::LoopbackOnly).await?;
-        let all = |query| tickets.iter().map(|it| it.request(&target, query)).collect();
+        let all = |query| {
+            tickets
+                .iter()
+                .map(|it| it.request(&target, query))
+                .collect()
+        };
         let requests: Result<Vec<_>, _> = all(None);
         let watches: Result<Vec<_>, _> = all(Some(WATCH));
         Ok(Self {
@@ -157,13 +171,12 @@ impl Front {
         let answer = timeout(PATIENCE, connection.begin(request)).await;
         let answered = arena.clock.now();
         let answer = answer.ok().and_then(Result::ok);
-        let status = answer.as_ref().map_or(StatusCode::BAD_GATEWAY, Response::status);
+        let status = answer
+            .as_ref()
+            .map_or(StatusCode::BAD_GATEWAY, Response::status);
         let read = self.note(question, status, (sent, answered), arena, log)?;
         let body = answer.filter(|_| read.allowed)?.into_body();
-        Some(Stream {
-            body,
-            _connection: connection,
-        })
+        Some(Stream::new(body, connection))
     }
 
     /// A piece has arrived that the application sent at this moment.
@@ -172,6 +185,7 @@ impl Front {
             question,
             instance: self.instance,
             allowed: true,
+            is_piece: true,
             sent,
             answered: arena.clock.now(),
         });
@@ -205,6 +219,7 @@ impl Front {
             question,
             instance,
             allowed,
+            is_piece: false,
             sent,
             answered,
         };

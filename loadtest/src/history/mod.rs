@@ -5,10 +5,16 @@
 //! what was written: an allow that was asked for at s and answered at e must have been right in some state
 //! of the database in [s - 1 s, e], a refusal in some state in [s, e].
 //!
+//! A right is taken away where it is kept (memberships, ownership, activity, visibility, teams), or with the credential
+//! that it is asked for with: a token, a session or all of a user's tokens are revoked, a service key is revoked or
+//! its secret changed, the subject of a link loses its membership. Some of each are also asked for with an answer that
+//! has no end: each piece of it that arrives is an allow, asked for when the application sent it.
+//!
 //! # Layout
 //!
 //! A `World` of scenes is in the tables; each `Writer` takes the steps of its scenes and notes them in the
-//! `Arena`, which keeps a `Timeline` for each fact and sends probes after each change. `Front`s ask and log.
+//! `Arena`, which keeps a `Timeline` for each fact and sends probes after each change. `Front`s ask and log, by
+//! `Ticket`s, for readers, probes and watchers.
 //! The `checker` judges with `Rule`s. A `Stage` holds the servers, relays and processes of a case.
 //!
 //! Promises: no false alarm; commits that a crash took back are judged by the database's own word. To show

@@ -103,11 +103,12 @@ impl Outcome {
     #[must_use]
     pub fn unseen(&self) -> Vec<&'static str> {
         let mut kinds = self.kinds.clone();
-        let all = |kind, of: fn(&Seen) -> u64| {
-            self.sum(|report| report.seen.get(kind).map_or(0, of)) > 0
-        };
+        let all =
+            |kind, of: fn(&Seen) -> u64| self.sum(|report| report.seen.get(kind).map_or(0, of)) > 0;
         kinds.retain(|kind| {
-            !(all(*kind, |it| it.allowed) && all(*kind, |it| it.refused) && all(*kind, |it| it.streamed))
+            !(all(*kind, |it| it.allowed)
+                && all(*kind, |it| it.refused)
+                && all(*kind, |it| it.streamed))
         });
         kinds
     }
@@ -241,6 +242,42 @@ mod tests {
         outcome.goal = None;
         outcome.faults.push((Fault::Restart, report(1)));
         assert!(!outcome.is_met());
+    }
+
+    #[test]
+    fn it_is_met_only_if_nobody_was_left_out() {
+        let (revocations, reads) = Scale::Short.goal();
+        let all = Seen {
+            allowed: 1,
+            refused: 1,
+            streamed: 1,
+        };
+        let outcome = |seen| Outcome {
+            faults: vec![(
+                Fault::Rollbacks,
+                Report {
+                    revocations,
+                    reads,
+                    seen: BTreeMap::from([("a link", seen)]),
+                    ..Report::default()
+                },
+            )],
+            goal: Some(Scale::Short),
+            kinds: vec!["a link"],
+            ..Outcome::default()
+        };
+        assert!(outcome(all).is_met());
+        let each: [fn(&mut Seen); 3] = [
+            |seen| seen.allowed = 0,
+            |seen| seen.refused = 0,
+            |seen| seen.streamed = 0,
+        ];
+        for leave_out in each {
+            let mut seen = all;
+            leave_out(&mut seen);
+            assert_eq!(outcome(seen).unseen(), ["a link"]);
+            assert!(!outcome(seen).is_met());
+        }
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn judge(stage: &Stage) -> Result<Report, HistoryError> {
         revocations: stage.arena.revocations(),
         reads: count(&reads),
         streamed: count(&pieces),
-        seen: seen(stage, &reads, &pieces),
+        seen: seen(stage, &all),
         unanswered: stage.log.unanswered(),
         stale_allows: findings.stale_allows,
         stale_refusals: findings.stale_refusals,
@@ -146,17 +146,13 @@ fn judge(stage: &Stage) -> Result<Report, HistoryError> {
 }
 
 /// How often each kind of question was answered, and how.
-fn seen(stage: &Stage, reads: &[Read], pieces: &[Read]) -> BTreeMap<&'static str, Seen> {
+fn seen(stage: &Stage, reads: &[Read]) -> BTreeMap<&'static str, Seen> {
     let mut all: BTreeMap<&'static str, Seen> = BTreeMap::new();
     let questions = &stage.arena.world.questions;
-    for (read, is_piece) in reads
-        .iter()
-        .map(|read| (read, false))
-        .chain(pieces.iter().map(|read| (read, true)))
-    {
+    for read in reads {
         if let Some(question) = questions.get(read.question) {
             let seen = all.entry(question.about).or_default();
-            let count = match (is_piece, read.allowed) {
+            let count = match (read.is_piece, read.allowed) {
                 (true, _) => &mut seen.streamed,
                 (false, true) => &mut seen.allowed,
                 (false, false) => &mut seen.refused,
@@ -169,7 +165,11 @@ fn seen(stage: &Stage, reads: &[Read], pieces: &[Read]) -> BTreeMap<&'static str
 
 fn describe(stage: &Stage, example: &Example) -> String {
     let Example { read, late_by } = example;
-    let verdict = if read.allowed { "allow" } else { "refusal" };
+    let verdict = match (read.is_piece, read.allowed) {
+        (true, _) => "piece of a stream",
+        (false, true) => "allow",
+        (false, false) => "refusal",
+    };
     let about = stage
         .arena
         .world

@@ -73,7 +73,7 @@ impl Session {
         let further = if credentials { FIND_CREDENTIALS } else { "" };
         let messages = self
             .client
-            .simple_query(&format!("{FIND}{further}"))
+            .simple_query(&format!("{FIND} {further}"))
             .await
             .map_err(HistoryError::Database)?;
         let mut found = HashMap::new();

@@ -59,3 +59,47 @@ async fn follow(mut stream: Stream, tell: impl Fn(Moment)) {
 
 /// From an end, or a refusal, to the next question, at least.
 const PAUSE: Duration = Duration::from_millis(80);
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use http_body_util::Empty;
+    use parking_lot::Mutex;
+
+    use super::super::clock::Clock;
+    use super::*;
+    use crate::connection::Connection;
+    use crate::server::{Server, WATCH};
+    use crate::target::{Reach, Target};
+
+    #[tokio::test]
+    async fn each_piece_says_when_it_was_sent() {
+        let clock = Clock::start();
+        let server = Server::application(clock.begin()).await.unwrap();
+        let url = format!("http://{}/", server.address());
+        let target = Target::resolve(&url, Reach::LoopbackOnly).await.unwrap();
+        let mut connection = Connection::new(target.origin().clone());
+        let request = Request::get(format!("/g/1?a=b&{WATCH}")).header("host", target.host());
+        let request = request.body(Empty::new()).unwrap();
+        let asked = clock.now();
+        let body = connection.begin(&request).await.unwrap().into_body();
+        let pieces = Mutex::new(vec![(asked, asked)]);
+        let following = follow(Stream::new(body, connection), |sent| {
+            pieces.lock().push((sent, clock.now()));
+        });
+        tokio::select! {
+            () = following => panic!("it has no end"),
+            () = async {
+                while pieces.lock().len() < 4 {
+                    tokio::task::yield_now().await;
+                }
+            } => {}
+        }
+        for pair in pieces.into_inner().windows(2) {
+            let [(before, _), (sent, arrived)] = pair else {
+                panic!("pairs");
+            };
+            assert!(before <= sent && sent <= arrived);
+        }
+    }
+}
