@@ -1,7 +1,7 @@
 //! Asking one instance, and the log of its answers.
 //!
 //! Promises: an answer's moments enclose everything that happened to the request; 200 is an allow, 403 a
-//! refusal (401, where the question's credential is what ends), 502 to 504 and a broken connection are no answer, and anything else is strange: it ends the
+//! refusal (and 401, where the question's credential is what ends), 502 to 504 and a broken connection are no answer, and anything else is strange: it ends the
 //! check, because then we do not measure what we think.
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -199,10 +199,11 @@ impl Front {
         arena: &Arena,
         log: &Log,
     ) -> Option<Read> {
-        let refused = arena.world.questions.get(question)?.refused;
+        let ends = arena.world.questions.get(question)?.credential_ends;
         let allowed = match status {
             StatusCode::OK => true,
-            status if status == refused => false,
+            StatusCode::FORBIDDEN => false,
+            StatusCode::UNAUTHORIZED if ends => false,
             StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
             | StatusCode::GATEWAY_TIMEOUT => {

@@ -12,7 +12,6 @@ mod credentials;
 
 use std::fmt::Write;
 
-use http::StatusCode;
 use uuid::Uuid;
 
 use super::checker::Judgement;
@@ -30,8 +29,8 @@ pub(super) struct Question {
     pub(super) generation: Uuid,
     pub(super) credential: Credential,
     pub(super) judgement: Judgement,
-    /// How a refusal is answered: 401 where it is the credential that ends.
-    pub(super) refused: StatusCode,
+    /// Whether it is the credential that ends: then a refusal may be 401.
+    pub(super) credential_ends: bool,
     /// For people.
     pub(super) about: &'static str,
 }
@@ -197,7 +196,7 @@ impl World {
             generation,
             credential: Credential::Token { named: None },
             judgement: Judgement::new(allow),
-            refused: StatusCode::FORBIDDEN,
+            credential_ends: false,
             about,
         });
     }

@@ -6,7 +6,7 @@ use sidegate_config::Env;
 /// A rule of DESIGN §5 that can be switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
-    /// R1: a reading is live for ever.
+    /// R1: a reading is live for ever, and so is what goes on by it.
     Lease,
     /// R2': nothing that is kept is ever touched.
     Use,

@@ -1,10 +1,9 @@
 //! Scenes about what a question is asked with, and not about what its user may do.
 //!
 //! Promises: but for the link's, whose membership comes and goes, the user of such a scene may always do what is
-//! asked for: so a refusal is one of the credential, and answered with 401. Keys and revocations are in tables of
+//! asked for: so a refusal is one of the credential. Keys and revocations are in tables of
 //! Sidegate's, which are there only when it was installed.
 
-use http::StatusCode;
 use uuid::Uuid;
 
 use super::super::fact::{Fact, Kind};
@@ -138,7 +137,7 @@ impl World {
         self.ask(user, generation, allow, about);
         if let Some(question) = self.questions.last_mut() {
             question.credential = credential;
-            question.refused = StatusCode::UNAUTHORIZED;
+            question.credential_ends = true;
         }
     }
 
