@@ -34,18 +34,7 @@ pub(super) fn configuration(setup: &Setup) -> String {
 "#
         )
     });
-    let (accepted, further) = if setup.credentials {
-        (
-            format!(", scopes: [{SCOPE}], links: true"),
-            format!(
-                r#"service_keys: {{ pepper: "{PEPPER}", sources: [{{ header: {KEY_HEADER} }}] }}
-links: {{ key: "{LINK_KEY}", max_ttl: {LINK_LIFETIME} }}
-"#
-            ),
-        )
-    } else {
-        (String::new(), String::new())
-    };
+    let (accepted, further) = credentials(setup.credentials);
     let refresh = if setup.view { "manual" } else { "off" };
     let Setup {
         upstream,
@@ -84,6 +73,20 @@ routes:
   - {{ methods: [GET], path: "/g/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }}{accepted} }}
 "#
     )
+}
+
+/// What the route accepts besides tokens, and the sections that this needs.
+fn credentials(accepted: bool) -> (String, String) {
+    if !accepted {
+        return (String::new(), String::new());
+    }
+    let route = format!(", scopes: [{SCOPE}], links: true");
+    let sections = format!(
+        r#"service_keys: {{ pepper: "{PEPPER}", sources: [{{ header: {KEY_HEADER} }}] }}
+links: {{ key: "{LINK_KEY}", max_ttl: {LINK_LIFETIME} }}
+"#
+    );
+    (route, sections)
 }
 
 /// Of the tokens; of no use outside of a run.
