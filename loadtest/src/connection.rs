@@ -88,20 +88,7 @@ impl Connection {
         &mut self,
         request: &Request<Empty<Bytes>>,
     ) -> Result<Answer, ExchangeError> {
-        let answer = match self.try_send(request).await? {
-            Some(answer) => answer,
-            None => {
-                self.open().await?;
-                let sender = self.sender.as_mut();
-                let sent = sender.map(|sender| sender.send_request(request.clone()));
-                match sent {
-                    Some(sent) => sent.await.map_err(ExchangeError::from_hyper)?,
-                    // `open` has just set it.
-                    None => return Err(ExchangeError::Connect(io::ErrorKind::NotConnected.into())),
-                }
-            }
-        };
-        let (head, mut body) = answer.into_parts();
+        let (head, mut body) = self.begin(request).await?.into_parts();
         let mut bytes: u64 = 0;
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(ExchangeError::from_hyper)?;
@@ -112,6 +99,23 @@ impl Connection {
             status: head.status,
             bytes,
         })
+    }
+
+    /// Sends `request`, and hands back its answer while that arrives. The connection is in use until it is whole.
+    pub(crate) async fn begin(
+        &mut self,
+        request: &Request<Empty<Bytes>>,
+    ) -> Result<Response<Incoming>, ExchangeError> {
+        if let Some(answer) = self.try_send(request).await? {
+            return Ok(answer);
+        }
+        self.open().await?;
+        let sender = self.sender.as_mut();
+        match sender.map(|sender| sender.send_request(request.clone())) {
+            Some(sent) => sent.await.map_err(ExchangeError::from_hyper),
+            // `open` has just set it.
+            None => Err(ExchangeError::Connect(io::ErrorKind::NotConnected.into())),
+        }
     }
 
     /// `None` when nothing of the request was sent, because there is no open connection.

@@ -65,7 +65,10 @@ async fn history(args: HistoryArgs) -> Result<bool, Failure> {
     }
     let outcome = played?;
     if !outcome.is_enough() {
-        say("history: fewer revocations or reads than there must be");
+        let unseen = outcome.unseen().join(", ");
+        say(&format!(
+            "history: fewer revocations or reads than there must be, or not enough of: {unseen}"
+        ));
     }
     writeln!(io::stdout(), "{outcome}")?;
     Ok(outcome.is_met())

@@ -3,6 +3,7 @@
 //! Promises: it is ready when [`Sidegate::start`] returns, and gone when it is dropped; a token is good for
 //! an hour. Does not: know what is in the binary.
 
+mod service_key;
 mod setup;
 
 use std::fs::{self, File};
@@ -20,9 +21,10 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use setup::{ANYWHERE, AUDIENCE, ISSUER, SECRET, configuration};
+use setup::{ANYWHERE, AUDIENCE, ISSUER, LINK_LIFETIME, SECRET, configuration};
 
-pub(crate) use setup::Setup;
+pub(crate) use service_key::ServiceKey;
+pub(crate) use setup::{KEY_HEADER, SCOPE, Setup};
 
 /// A process; killed when it is dropped.
 #[derive(Debug)]
@@ -55,6 +57,9 @@ pub enum ProcessError {
     /// A file or a process.
     #[error("the surroundings of sidegate")]
     Io(#[from] io::Error),
+    /// No link.
+    #[error("sidegate makes no link: {0}")]
+    Link(String),
     /// No token.
     #[error("a token cannot be made")]
     Token(#[from] jsonwebtoken::errors::Error),
@@ -109,6 +114,16 @@ impl Sidegate {
 
     pub(crate) fn proxy(&self) -> &str {
         &self.proxy
+    }
+
+    /// A link to a path for a user who may read what is there, by its administrator; good for an hour.
+    pub(crate) async fn link(&self, user: Uuid, path: &str) -> Result<String, ProcessError> {
+        let wish = json!({ "subject": user, "path": path, "ttl": LINK_LIFETIME });
+        let answer = post(&self.admin, "/links", &wish.to_string()).await?;
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        let made = serde_json::from_str::<Value>(body).ok();
+        let made = made.and_then(|made| made.get("path")?.as_str().map(str::to_owned));
+        made.ok_or(ProcessError::Link(answer))
     }
 
     /// The values of metrics whose lines begin with these names, added up.
@@ -198,8 +213,8 @@ pub(crate) async fn command(
     Err(ProcessError::NotReady(said))
 }
 
-/// A token of each user.
-pub(crate) fn tokens(users: impl Iterator<Item = Uuid>) -> Result<Vec<String>, ProcessError> {
+/// A token of a user, with a further claim that names it.
+pub(crate) fn token(user: Uuid, named: Option<(&str, Uuid)>) -> Result<String, ProcessError> {
     #[expect(
         clippy::disallowed_methods,
         reason = "tokens are about the time of day, and nothing else here is"
@@ -209,13 +224,13 @@ pub(crate) fn tokens(users: impl Iterator<Item = Uuid>) -> Result<Vec<String>, P
         .unwrap_or_default()
         .as_secs();
     let key = EncodingKey::from_secret(SECRET.as_bytes());
-    let sign = |user: Uuid| {
-        let claims = json!({
-            "iss": ISSUER, "aud": AUDIENCE, "sub": user.to_string(), "iat": now, "exp": now + LIFETIME,
-        });
-        Ok(encode(&Header::new(Algorithm::HS256), &claims, &key)?)
-    };
-    users.map(sign).collect()
+    let mut claims = json!({
+        "iss": ISSUER, "aud": AUDIENCE, "sub": user.to_string(), "iat": now, "exp": now + LIFETIME,
+    });
+    if let (Some((claim, name)), Some(claims)) = (named, claims.as_object_mut()) {
+        claims.insert(claim.to_owned(), json!(name));
+    }
+    Ok(encode(&Header::new(Algorithm::HS256), &claims, &key)?)
 }
 
 /// Sends processes a signal by name.
@@ -251,8 +266,21 @@ async fn is_ready(admin: &str) -> io::Result<bool> {
 }
 
 async fn get(admin: &str, path: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect(admin).await?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
+    exchange(admin, &request).await
+}
+
+async fn post(admin: &str, path: &str, body: &str) -> io::Result<String> {
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {admin}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    );
+    exchange(admin, &request).await
+}
+
+async fn exchange(admin: &str, request: &str) -> io::Result<String> {
+    let mut stream = TcpStream::connect(admin).await?;
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;

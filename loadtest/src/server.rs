@@ -1,5 +1,8 @@
 //! Small HTTP servers inside the program: the application behind Sidegate, and [`Stub`], a stand-in for it.
 //!
+//! The application answers at once, or, where the query is [`WATCH`], without an end: every [`BEAT`] eight bytes,
+//! which say when they were sent.
+//!
 //! The stand-in shows that the checker can fail, and that it need not: it asks the database, and keeps an
 //! allow for as long as it is told. With 0 it is right; with more than the bound it lies.
 //!
@@ -9,19 +12,22 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
-use http_body_util::Full;
-use hyper::body::Incoming;
+use http_body_util::{Either, Full};
+use hyper::body::{Body, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use crate::app::{Database, Limits};
@@ -45,16 +51,30 @@ pub(crate) struct Stub {
 }
 
 impl Server {
-    /// The application: answers everything with 200.
-    pub(crate) async fn application() -> io::Result<Self> {
-        Self::start(|_request| async { StatusCode::OK }).await
+    /// The application: answers everything with 200. What it sends without an end are the nanoseconds since `begin`.
+    pub(crate) async fn application(begin: Instant) -> io::Result<Self> {
+        Self::start(move |request| {
+            let query = request.uri().query().unwrap_or_default();
+            let is_watched = query.split('&').any(|parameter| parameter == WATCH);
+            let body = if is_watched {
+                Either::Right(Beats::since(begin))
+            } else {
+                empty()
+            };
+            async move { Response::new(body) }
+        })
+        .await
     }
 
     pub(crate) async fn stub(stub: Stub) -> io::Result<Self> {
         let stub = Arc::new(stub);
         Self::start(move |request| {
             let stub = Arc::clone(&stub);
-            async move { stub.answer(&request).await }
+            async move {
+                let mut response = Response::new(empty());
+                *response.status_mut() = stub.answer(&request).await;
+                response
+            }
         })
         .await
     }
@@ -66,7 +86,7 @@ impl Server {
     async fn start<F, A>(answer: F) -> io::Result<Self>
     where
         F: Fn(Request<Incoming>) -> A + Send + Sync + 'static,
-        A: Future<Output = StatusCode> + Send + 'static,
+        A: Future<Output = Response<Content>> + Send + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -78,11 +98,7 @@ impl Server {
                 let answer = Arc::clone(&answer);
                 let service = service_fn(move |request| {
                     let answer = answer(request);
-                    async move {
-                        let mut response = Response::new(Full::<Bytes>::default());
-                        *response.status_mut() = answer.await;
-                        Ok::<_, Infallible>(response)
-                    }
+                    async move { Ok::<_, Infallible>(answer.await) }
                 });
                 connections.spawn(async move {
                     // However it ends, the client knows more about it.
@@ -98,6 +114,43 @@ impl Server {
             address,
             _tasks: tasks,
         })
+    }
+}
+
+/// What is answered: nothing, or something without an end.
+type Content = Either<Full<Bytes>, Beats>;
+
+fn empty() -> Content {
+    Either::Left(Full::default())
+}
+
+/// Says again and again what time it is.
+#[derive(Debug)]
+struct Beats {
+    begin: Instant,
+    ticks: Interval,
+}
+
+impl Beats {
+    fn since(begin: Instant) -> Self {
+        let mut ticks = interval(BEAT);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { begin, ticks }
+    }
+}
+
+impl Body for Beats {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        ready!(self.ticks.poll_tick(context));
+        let now = u64::try_from(self.begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let bytes = Bytes::copy_from_slice(&now.to_be_bytes());
+        Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 }
 
@@ -160,6 +213,12 @@ impl Stub {
         row.try_get(0).ok()
     }
 }
+
+/// The parameter of a question whose answer has no end.
+pub(crate) const WATCH: &str = "watch=1";
+
+/// Between two pieces of such an answer.
+const BEAT: Duration = Duration::from_millis(60);
 
 /// What the policy says, in SQL.
 const MAY_READ: &str = "\

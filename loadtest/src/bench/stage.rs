@@ -15,7 +15,7 @@ use crate::app::SCHEMA;
 use crate::connection::Connection;
 use crate::ids::{Table, id};
 use crate::postgres::Cluster;
-use crate::process::{Setup, Sidegate, migrate, tokens};
+use crate::process::{Setup, Sidegate, migrate, token};
 use crate::server::Server;
 use crate::{Header, Load, Plan, Reach, Report, Schedule, Target, run};
 
@@ -37,11 +37,12 @@ impl Stage {
             .map(|number| id(Table::Generations, number, SEED))
             .collect();
         fill(&url, owner, &generations).await?;
-        let application = Server::application().await?;
+        let application = Server::application(std::time::Instant::now()).await?;
         let login = url.replacen("sidegate@", &format!("{LOGIN}@"), 1);
         let setup = Setup {
             upstream: application.address(),
             redis: None,
+            credentials: false,
             view: false,
             url: login.clone(),
             feed_url: login,
@@ -49,7 +50,7 @@ impl Stage {
             patience: 2,
         };
         migrate(binary, &setup).await?;
-        let token = tokens(std::iter::once(owner))?.pop().unwrap_or_default();
+        let token = token(owner, None)?;
         Ok(Self {
             _cluster: cluster,
             _application: application,

@@ -77,6 +77,7 @@ async fn ours(
     let setup = Setup {
         upstream: nowhere,
         redis: None,
+        credentials: false,
         view: true,
         url: login.clone(),
         feed_url: login,

@@ -52,9 +52,14 @@ pub(super) struct Probe {
 }
 
 impl Arena {
-    pub(super) fn new(world: World, url: String, probes: UnboundedSender<Probe>) -> Self {
+    pub(super) fn new(
+        clock: Clock,
+        world: World,
+        url: String,
+        probes: UnboundedSender<Probe>,
+    ) -> Self {
         Self {
-            clock: Clock::start(),
+            clock,
             url,
             gate: RwLock::new(()),
             stop: watch::Sender::new(false),

@@ -83,6 +83,10 @@ pub enum Guard {
     Mac,
     /// R2: nor is what the view says, where it has changed since.
     View,
+    /// What changes of service keys and revocations is followed.
+    Credentials,
+    /// A request that lasts is looked at again and again.
+    Streams,
 }
 
 /// Not the name of a case.
@@ -181,7 +185,7 @@ impl Fault {
 
 impl Guard {
     /// Every guard.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Lease,
         Self::Use,
         Self::Cursor,
@@ -192,6 +196,8 @@ impl Guard {
         Self::Namespace,
         Self::Mac,
         Self::View,
+        Self::Credentials,
+        Self::Streams,
     ];
 
     /// Its name, which is also what the binary is told.
@@ -208,6 +214,8 @@ impl Guard {
             Self::Namespace => "namespace",
             Self::Mac => "mac",
             Self::View => "view",
+            Self::Credentials => "credentials",
+            Self::Streams => "streams",
         }
     }
 
@@ -224,6 +232,8 @@ impl Guard {
             Self::Load => Fault::Restarted,
             Self::Namespace => Fault::Restored,
             Self::View => Fault::StaleView,
+            // Nothing goes wrong that another rule would catch.
+            Self::Credentials | Self::Streams => Fault::Rollbacks,
         }
     }
 }
@@ -285,7 +295,7 @@ impl Scale {
     pub(super) const fn size(self) -> Size {
         match self {
             Self::Short => Size {
-                scenes: 80,
+                scenes: 96,
                 writers: 4,
                 batch: 6,
                 readers: 3,
@@ -294,7 +304,7 @@ impl Scale {
                 most: Duration::from_secs(8),
             },
             Self::Full => Size {
-                scenes: 160,
+                scenes: 192,
                 writers: 6,
                 batch: 12,
                 readers: 6,

@@ -24,6 +24,8 @@ pub(super) struct Read {
     /// Who answered.
     pub(super) instance: usize,
     pub(super) allowed: bool,
+    /// Of an answer without an end, a piece: sent by the application, and here.
+    pub(super) is_piece: bool,
     pub(super) sent: Moment,
     pub(super) answered: Moment,
 }
@@ -142,6 +144,7 @@ mod tests {
             question: 0,
             instance: 0,
             allowed,
+            is_piece: false,
             sent: at(sent),
             answered: at(answered),
         }

@@ -25,6 +25,11 @@ impl Clock {
         Self(Instant::now())
     }
 
+    /// When it was made.
+    pub(super) const fn begin(self) -> Instant {
+        self.0
+    }
+
     pub(super) fn now(self) -> Moment {
         Moment(nanos(self.0.elapsed()))
     }

@@ -6,7 +6,7 @@
 use uuid::Uuid;
 
 /// What a key of the history is in the database.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) enum Fact {
     /// Absent (0), a viewer (1), or an editor (2), who in these runs may write and not read.
     Member { team: Uuid, user: Uuid },
@@ -18,6 +18,23 @@ pub(super) enum Fact {
     Visible { project: Uuid },
     /// Which of the two teams it belongs to.
     Team { project: Uuid, teams: [Uuid; 2] },
+    /// Whether there is a revocation (0) of what has this name, or none (1).
+    Unrevoked { kind: Kind, name: Uuid },
+    /// Whether a service key was revoked (0), or not (1).
+    Key { id: Uuid },
+    /// Which of the two digests a service key has.
+    Digest { id: Uuid, digests: [String; 2] },
+}
+
+/// What a revocation is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One token, by its `jti`.
+    Token,
+    /// Every token of a session, by its `sid`.
+    Session,
+    /// Every token of a user.
+    User,
 }
 
 /// The value of a membership that may do everything but what is asked for.
@@ -31,6 +48,23 @@ select 'active ' || id, is_active::text from users union all \
 select 'visible ' || id, visibility from projects union all \
 select 'team ' || id, team_id::text from projects";
 
+/// The same of those that are in Sidegate's own tables, where there are any.
+pub(super) const FIND_CREDENTIALS: &str = "\
+union all select kind || ' ' || value, 'revoked' from sidegate.revocations union all \
+select 'key ' || id, (revoked_at is null)::text from sidegate.service_keys union all \
+select 'digest ' || id, encode(digest, 'hex') from sidegate.service_keys";
+
+impl Kind {
+    /// The name in the table.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::Session => "session",
+            Self::User => "user",
+        }
+    }
+}
+
 impl Fact {
     /// Its name in what [`FIND`] finds.
     pub(super) fn name(&self) -> String {
@@ -40,13 +74,17 @@ impl Fact {
             Self::Active { user } => format!("active {user}"),
             Self::Visible { project } => format!("visible {project}"),
             Self::Team { project, .. } => format!("team {project}"),
+            Self::Unrevoked { kind, name } => format!("{} {name}", kind.name()),
+            Self::Key { id } => format!("key {}", id.simple()),
+            Self::Digest { id, .. } => format!("digest {}", id.simple()),
         }
     }
 
     /// Its value, from what was found under its name.
     pub(super) fn value(&self, found: Option<&str>) -> u32 {
         let Some(text) = found else {
-            return 0;
+            // Only of revocations it is the good case that there is none.
+            return u32::from(matches!(self, Self::Unrevoked { .. }));
         };
         let is_second = |pair: &[Uuid; 2]| {
             let [_, second] = pair;
@@ -59,6 +97,12 @@ impl Fact {
             Self::Active { .. } => u32::from(text == "true"),
             Self::Visible { .. } => u32::from(text == "public"),
             Self::Team { teams, .. } => is_second(teams),
+            Self::Unrevoked { .. } => 0,
+            Self::Key { .. } => u32::from(text == "true"),
+            Self::Digest { digests, .. } => {
+                let [_, second] = digests;
+                u32::from(text == second)
+            }
         }
     }
 
@@ -88,6 +132,26 @@ impl Fact {
                 "update projects set team_id = '{}' where id = '{project}'",
                 of(teams)
             ),
+            Self::Unrevoked { kind, name } => set_unrevoked(*kind, *name, value),
+            Self::Key { id } => {
+                let revoked_at = if value == 0 {
+                    "clock_timestamp()"
+                } else {
+                    "null"
+                };
+                format!(
+                    "update sidegate.service_keys set revoked_at = {revoked_at} where id = '{}'",
+                    id.simple()
+                )
+            }
+            Self::Digest { id, digests } => {
+                let [first, second] = digests;
+                format!(
+                    "update sidegate.service_keys set digest = decode('{}', 'hex') where id = '{}'",
+                    if value == 0 { first } else { second },
+                    id.simple()
+                )
+            }
         }
     }
 }
@@ -101,4 +165,13 @@ fn set_member(team: Uuid, user: Uuid, value: u32) -> String {
         "insert into team_members (team_id, user_id, role) values ('{team}', '{user}', '{role}') \
          on conflict (team_id, user_id) do update set role = excluded.role"
     )
+}
+
+fn set_unrevoked(kind: Kind, name: Uuid, value: u32) -> String {
+    let kind = kind.name();
+    if value == 0 {
+        // As `sidegate revoke` has it, and for good: later tokens are meant, too.
+        return format!("select sidegate.revoke('{kind}', '{name}', 'infinity', null, '')");
+    }
+    format!("delete from sidegate.revocations where kind = '{kind}' and value = '{name}'")
 }

@@ -5,10 +5,16 @@
 //! what was written: an allow that was asked for at s and answered at e must have been right in some state
 //! of the database in [s - 1 s, e], a refusal in some state in [s, e].
 //!
+//! A right is taken away where it is kept (memberships, ownership, activity, visibility, teams), or with the credential
+//! that it is asked for with: a token, a session or all of a user's tokens are revoked, a service key is revoked or
+//! its secret changed, the subject of a link loses its membership. Some of each are also asked for with an answer that
+//! has no end: each piece of it that arrives is an allow, asked for when the application sent it.
+//!
 //! # Layout
 //!
 //! A `World` of scenes is in the tables; each `Writer` takes the steps of its scenes and notes them in the
-//! `Arena`, which keeps a `Timeline` for each fact and sends probes after each change. `Front`s ask and log.
+//! `Arena`, which keeps a `Timeline` for each fact and sends probes after each change. `Front`s ask and log, by
+//! `Ticket`s, for readers, probes and watchers.
 //! The `checker` judges with `Rule`s. A `Stage` holds the servers, relays and processes of a case.
 //!
 //! Promises: no false alarm; commits that a crash took back are judged by the database's own word. To show
@@ -35,6 +41,7 @@ mod session;
 mod shared;
 mod stage;
 mod timeline;
+mod watcher;
 mod world;
 mod writer;
 
@@ -52,6 +59,7 @@ use crate::postgres::ClusterError;
 use crate::process::ProcessError;
 use crate::redis::RedisServerError;
 use stage::Actor;
+use world::World;
 
 pub use case::{Fault, Guard, NoSuchCase, Scale};
 pub use outcome::{Outcome, Report};
@@ -157,6 +165,7 @@ pub async fn check(check: Check, mut show: impl FnMut(Event<'_>)) -> Result<Outc
     let all = check.faults.len().saturating_add(check.guards.len());
     let mut outcome = Outcome {
         goal: check.enough.then_some(check.scale),
+        kinds: check.subject.kinds(),
         ..Outcome::default()
     };
     let shares = check.enough.then_some(check.faults.len());
@@ -186,6 +195,14 @@ pub async fn check(check: Check, mut show: impl FnMut(Event<'_>)) -> Result<Outc
 }
 
 impl Subject {
+    /// What nobody must be able to say of a check: that it has not looked at these.
+    fn kinds(&self) -> Vec<&'static str> {
+        match self {
+            Self::Sidegate { .. } => [&["membership"][..], &World::ABOUT_CREDENTIALS].concat(),
+            Self::Stub(_) => Vec::new(),
+        }
+    }
+
     fn under(&self, fault: Fault) -> Result<Actor, HistoryError> {
         match self {
             Self::Sidegate { .. } if fault == Fault::OneSlot => {

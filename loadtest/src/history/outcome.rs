@@ -2,6 +2,7 @@
 //!
 //! Promises: the last line is one line, and the same words each time. Does not: round a violation away.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -15,6 +16,10 @@ pub struct Report {
     pub revocations: u64,
     /// Answers that were judged.
     pub reads: u64,
+    /// Pieces of answers without an end that were judged.
+    pub streamed: u64,
+    /// The same by what was asked about.
+    pub(super) seen: BTreeMap<&'static str, Seen>,
     /// Questions without an answer: the instance, or its database, could not be reached.
     pub unanswered: u64,
     /// Allows that were right in no state of the bound.
@@ -31,6 +36,15 @@ pub struct Report {
     pub(super) lags: Vec<u64>,
 }
 
+/// What was answered to questions of one kind.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Seen {
+    pub(super) allowed: u64,
+    pub(super) refused: u64,
+    /// Pieces of answers without an end.
+    pub(super) streamed: u64,
+}
+
 /// What came of all.
 #[derive(Debug, Clone, Default)]
 pub struct Outcome {
@@ -38,6 +52,8 @@ pub struct Outcome {
     pub(super) guards: Vec<(Guard, Report)>,
     /// What there must be of both, where that is asked for.
     pub(super) goal: Option<Scale>,
+    /// Kinds of questions of which there must then be allows, refusals and streams.
+    pub(super) kinds: Vec<&'static str>,
 }
 
 impl Report {
@@ -71,14 +87,30 @@ impl Outcome {
             .sum()
     }
 
-    /// Whether there was as much to judge as there must be.
+    /// Whether there was as much to judge as there must be, of streams and of each way to be let in, too.
     #[must_use]
     pub fn is_enough(&self) -> bool {
         let Some(scale) = self.goal else {
             return true;
         };
         let (revocations, reads) = scale.goal();
-        self.sum(|it| it.revocations) >= revocations && self.sum(|it| it.reads) >= reads
+        self.sum(|it| it.revocations) >= revocations
+            && self.sum(|it| it.reads) >= reads
+            && self.unseen().is_empty()
+    }
+
+    /// Ways to be let in that nobody was let in by, or nobody refused, or by which no stream went on.
+    #[must_use]
+    pub fn unseen(&self) -> Vec<&'static str> {
+        let mut kinds = self.kinds.clone();
+        let all =
+            |kind, of: fn(&Seen) -> u64| self.sum(|report| report.seen.get(kind).map_or(0, of)) > 0;
+        kinds.retain(|kind| {
+            !(all(*kind, |it| it.allowed)
+                && all(*kind, |it| it.refused)
+                && all(*kind, |it| it.streamed))
+        });
+        kinds
     }
 
     fn caught(&self) -> usize {
@@ -98,7 +130,7 @@ impl Outcome {
         self.faults.iter().map(|(_, report)| report).chain(guards)
     }
 
-    fn sum(&self, of: fn(&Report) -> u64) -> u64 {
+    fn sum(&self, of: impl Fn(&Report) -> u64) -> u64 {
         self.judged().map(of).sum()
     }
 
@@ -117,13 +149,14 @@ impl fmt::Display for Outcome {
         write!(
             f,
             "history: {} revocations, {} reads, {} faults, {} violations, {} of {} guards caught, \
-             lag p50 {median} ms p99 {tail} ms max {most} ms",
+             lag p50 {median} ms p99 {tail} ms max {most} ms, {} streamed",
             self.sum(|it| it.revocations),
             self.sum(|it| it.reads),
             self.faults.len(),
             self.violations(),
             self.caught(),
             self.guards.len(),
+            self.sum(|it| it.streamed),
         )
     }
 }
@@ -133,12 +166,13 @@ impl fmt::Display for Report {
         let [median, tail, most] = quantiles(&mut self.lags.clone()).map(milliseconds);
         write!(
             f,
-            "{} revocations ({} changes unprobed, {} lost), {} reads, {} unanswered, {} stale allows, {} stale refusals, \
+            "{} revocations ({} changes unprobed, {} lost), {} reads, {} streamed, {} unanswered, {} stale allows, {} stale refusals, \
              lag p50 {median} p99 {tail} max {most} ms",
             self.revocations,
             self.unprobed,
             self.lost,
             self.reads,
+            self.streamed,
             self.unanswered,
             self.stale_allows,
             self.stale_refusals,
@@ -171,6 +205,7 @@ mod tests {
         Report {
             revocations: 10,
             reads: 20,
+            streamed: 30,
             stale_allows,
             lags,
             ..Report::default()
@@ -183,11 +218,12 @@ mod tests {
             faults: vec![(Fault::Rollbacks, report(0)), (Fault::Restart, report(0))],
             guards: vec![(Guard::Lease, report(3)), (Guard::Use, report(0))],
             goal: None,
+            kinds: Vec::new(),
         };
         assert_eq!(
             outcome.to_string(),
             "history: 20 revocations, 40 reads, 2 faults, 0 violations, 1 of 2 guards caught, \
-             lag p50 51 ms p99 100 ms max 100 ms"
+             lag p50 51 ms p99 100 ms max 100 ms, 60 streamed"
         );
         assert!(!outcome.is_met());
     }
@@ -198,6 +234,7 @@ mod tests {
             faults: vec![(Fault::Rollbacks, report(0))],
             guards: vec![(Guard::Lease, report(3))],
             goal: None,
+            kinds: Vec::new(),
         };
         assert!(outcome.is_met());
         outcome.goal = Some(Scale::Short);
@@ -205,6 +242,42 @@ mod tests {
         outcome.goal = None;
         outcome.faults.push((Fault::Restart, report(1)));
         assert!(!outcome.is_met());
+    }
+
+    #[test]
+    fn it_is_met_only_if_nobody_was_left_out() {
+        let (revocations, reads) = Scale::Short.goal();
+        let all = Seen {
+            allowed: 1,
+            refused: 1,
+            streamed: 1,
+        };
+        let outcome = |seen| Outcome {
+            faults: vec![(
+                Fault::Rollbacks,
+                Report {
+                    revocations,
+                    reads,
+                    seen: BTreeMap::from([("a link", seen)]),
+                    ..Report::default()
+                },
+            )],
+            goal: Some(Scale::Short),
+            kinds: vec!["a link"],
+            ..Outcome::default()
+        };
+        assert!(outcome(all).is_met());
+        let each: [fn(&mut Seen); 3] = [
+            |seen| seen.allowed = 0,
+            |seen| seen.refused = 0,
+            |seen| seen.streamed = 0,
+        ];
+        for leave_out in each {
+            let mut seen = all;
+            leave_out(&mut seen);
+            assert_eq!(outcome(seen).unseen(), ["a link"]);
+            assert!(!outcome(seen).is_met());
+        }
     }
 
     #[test]

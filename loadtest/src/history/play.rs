@@ -3,6 +3,7 @@
 //! Promises: whoever takes part has ended before the history is judged; a case in which nothing was read
 //! or revoked could not be played, and is no pass.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use tokio::time::{Instant, sleep};
 
 use super::HistoryError;
 use super::case::{Fault, Scale, Size};
-use super::checker::{Example, Judgement, check};
-use super::outcome::Report;
+use super::checker::{Example, Judgement, Read, check};
+use super::outcome::{Report, Seen};
 use super::reader::{probe, read};
 use super::stage::{Actor, Stage};
+use super::watcher::watch;
 use super::writer::Writer;
 
 /// Plays the case. With `shares` it goes on until its part of the scale's goal is reached, for a while.
@@ -35,6 +37,11 @@ pub(super) async fn play(
             let seed = u64::try_from(number * size.readers + reader).unwrap_or_default();
             let (arena, log) = (Arc::clone(&stage.arena), Arc::clone(&stage.log));
             asking.spawn(read(arena, Arc::clone(front), log, size.pace, seed));
+        }
+        for question in &stage.watched {
+            let seed = u64::try_from(number * stage.watched.len() + *question).unwrap_or_default();
+            let (arena, log) = (Arc::clone(&stage.arena), Arc::clone(&stage.log));
+            asking.spawn(watch(arena, Arc::clone(front), log, *question, seed));
         }
     }
     let (arena, log, lags) = (
@@ -108,10 +115,15 @@ fn judge(stage: &Stage) -> Result<Report, HistoryError> {
         .iter()
         .map(|question| question.judgement.clone())
         .collect();
-    let findings = check(&timelines, &judgements, &reads);
+    let pieces = stage.log.take_pieces();
+    let all: Vec<Read> = reads.iter().chain(&pieces).copied().collect();
+    let findings = check(&timelines, &judgements, &all);
+    let count = |reads: &[Read]| u64::try_from(reads.len()).unwrap_or(u64::MAX);
     let report = Report {
         revocations: stage.arena.revocations(),
-        reads: u64::try_from(reads.len()).unwrap_or(u64::MAX),
+        reads: count(&reads),
+        streamed: count(&pieces),
+        seen: seen(stage, &all),
         unanswered: stage.log.unanswered(),
         stale_allows: findings.stale_allows,
         stale_refusals: findings.stale_refusals,
@@ -127,12 +139,37 @@ fn judge(stage: &Stage) -> Result<Report, HistoryError> {
     if report.reads == 0 || report.revocations == 0 {
         return Err(HistoryError::Silent("nothing was read, or nothing revoked"));
     }
+    if report.streamed == 0 && !stage.watched.is_empty() {
+        return Err(HistoryError::Silent("nothing has arrived of any stream"));
+    }
     Ok(report)
+}
+
+/// How often each kind of question was answered, and how.
+fn seen(stage: &Stage, reads: &[Read]) -> BTreeMap<&'static str, Seen> {
+    let mut all: BTreeMap<&'static str, Seen> = BTreeMap::new();
+    let questions = &stage.arena.world.questions;
+    for read in reads {
+        if let Some(question) = questions.get(read.question) {
+            let seen = all.entry(question.about).or_default();
+            let count = match (read.is_piece, read.allowed) {
+                (true, _) => &mut seen.streamed,
+                (false, true) => &mut seen.allowed,
+                (false, false) => &mut seen.refused,
+            };
+            *count = count.saturating_add(1);
+        }
+    }
+    all
 }
 
 fn describe(stage: &Stage, example: &Example) -> String {
     let Example { read, late_by } = example;
-    let verdict = if read.allowed { "allow" } else { "refusal" };
+    let verdict = match (read.is_piece, read.allowed) {
+        (true, _) => "piece of a stream",
+        (false, true) => "allow",
+        (false, false) => "refusal",
+    };
     let about = stage
         .arena
         .world

@@ -21,8 +21,11 @@ pub(super) struct Scene {
 pub(super) enum Shape {
     /// A membership comes and goes, or loses the role that counts.
     Member(Key),
-    /// One fact of two values: ownership, activity, visibility.
+    /// One fact of two values: activity, visibility, whether a credential counts.
     Switch(Key),
+    /// One fact that gives to one what it takes from another: ownership, a service key's secret. Always granted to
+    /// somebody, and yet left alone for longer than the bound, so that it is seen who still has what they lost.
+    Exchange(Key),
     /// Two facts, both of which must hold.
     Both { active: Key, member: Key },
     /// A project moves between two teams; the user is always in the other one, or in none.
@@ -50,7 +53,7 @@ impl Shape {
         };
         match *self {
             Self::Member(key) => member(key, value(key), dice),
-            Self::Switch(key) => switch(key),
+            Self::Switch(key) | Self::Exchange(key) => switch(key),
             Self::Both {
                 active,
                 member: key,
@@ -85,7 +88,7 @@ impl Shape {
         match *self {
             Self::Member(key) | Self::Both { member: key, .. } => Some(key),
             Self::Moving { resident, .. } => Some(resident),
-            Self::Switch(_) => None,
+            Self::Switch(_) | Self::Exchange(_) => None,
         }
     }
 
@@ -98,14 +101,14 @@ impl Shape {
                 resident,
                 ..
             } => vec![first, second, resident],
-            Self::Switch(_) => Vec::new(),
+            Self::Switch(_) | Self::Exchange(_) => Vec::new(),
         }
     }
 
     /// All its facts.
     pub(super) fn keys(&self) -> Vec<Key> {
         match *self {
-            Self::Member(key) | Self::Switch(key) => vec![key],
+            Self::Member(key) | Self::Switch(key) | Self::Exchange(key) => vec![key],
             Self::Both { active, member } => vec![active, member],
             Self::Moving {
                 team,
@@ -119,7 +122,7 @@ impl Shape {
     pub(super) fn single(&self) -> Option<Key> {
         match *self {
             Self::Member(key) => Some(key),
-            Self::Switch(_) | Self::Both { .. } | Self::Moving { .. } => None,
+            Self::Switch(_) | Self::Exchange(_) | Self::Both { .. } | Self::Moving { .. } => None,
         }
     }
 }

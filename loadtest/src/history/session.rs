@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
 use super::HistoryError;
-use super::fact::FIND;
+use super::fact::{FIND, FIND_CREDENTIALS};
 
 /// A connection; its bytes are moved by a task that ends with it.
 #[derive(Debug)]
@@ -65,11 +65,15 @@ impl Session {
         Err(HistoryError::Silent("the database has no answer"))
     }
 
-    /// The text of every fact, by its name, in one snapshot.
-    pub(super) async fn facts(&self) -> Result<HashMap<String, String>, HistoryError> {
+    /// The text of every fact, by its name, in one snapshot; of `credentials` too, where there are Sidegate's tables.
+    pub(super) async fn facts(
+        &self,
+        credentials: bool,
+    ) -> Result<HashMap<String, String>, HistoryError> {
+        let further = if credentials { FIND_CREDENTIALS } else { "" };
         let messages = self
             .client
-            .simple_query(FIND)
+            .simple_query(&format!("{FIND} {further}"))
             .await
             .map_err(HistoryError::Database)?;
         let mut found = HashMap::new();

@@ -14,7 +14,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::HistoryError;
 use super::arena::{Arena, Probe};
-use super::front::{Front, Log};
+use super::clock::Clock;
+use super::front::{Front, Log, Ticket};
 use super::reader::Lags;
 use super::relay::Relay;
 use super::scene::Shape;
@@ -23,7 +24,7 @@ use super::shared::Shared;
 use super::world::World;
 use crate::app::SCHEMA;
 use crate::postgres::Cluster;
-use crate::process::{Setup, Sidegate, command, migrate, tokens};
+use crate::process::{Setup, Sidegate, command, migrate};
 use crate::server::{Server, Stub};
 
 /// What answers in a case.
@@ -52,6 +53,8 @@ pub(super) struct Stage {
     /// The same: the change feed.
     pub(super) feed: Relay,
     pub(super) cluster: Arc<Cluster>,
+    /// Questions whose answers have no end; a stand-in has none.
+    pub(super) watched: Vec<usize>,
     /// A scene of one membership that no writer has.
     pub(super) spare: usize,
     _application: Server,
@@ -75,7 +78,8 @@ impl Stage {
         view: bool,
     ) -> Result<(Self, UnboundedReceiver<Probe>), HistoryError> {
         let cluster = Arc::new(tokio::task::spawn_blocking(Cluster::start).await??);
-        let (url, world) = (cluster.url("app"), World::new(scenes));
+        let is_sidegate = matches!(actor, Actor::Binary { .. });
+        let (url, world) = (cluster.url("app"), World::new(scenes, is_sidegate));
         let session = Session::open(&cluster.url("postgres")).await?;
         session.run("create database app").await?;
         session.run(&format!("create role {LOGIN} login")).await?;
@@ -86,35 +90,41 @@ impl Stage {
         let server = address(&url)?;
         let (requests, feed) = (Relay::to(server).await?, Relay::to(server).await?);
         let shared = Shared::start().await?;
-        let application = Server::application().await?;
+        let clock = Clock::start();
+        let application = Server::application(clock.begin()).await?;
         let by = |relay: &Relay| format!("postgres://{LOGIN}@{}/app", relay.address());
         let setup = Setup {
             upstream: application.address(),
             redis: Some(shared.url()),
+            credentials: true,
             view,
             url: by(&requests),
             feed_url: by(&feed),
             owner_url: url.clone(),
             patience,
         };
-        let tokens = tokens(world.questions.iter().map(|question| question.user))?;
-        let instances = cast(actor, &setup, &world, &tokens).await?;
+        let (instances, tickets) = cast(actor, &setup, &world).await?;
 
         let spare = world
             .scenes
             .iter()
             .position(|scene| matches!(scene.shape, Shape::Member(_)));
         let (sender, probes) = unbounded_channel();
-        let arena = Arc::new(Arena::new(world, url, sender));
+        let arena = Arc::new(Arena::new(clock, world, url, sender));
         let mut fronts = Vec::new();
         for (number, instance) in instances.iter().enumerate() {
-            let front = Front::new(number, &instance.address(), &arena, &tokens).await?;
+            let front = Front::new(number, &instance.address(), &tickets).await?;
             fronts.push(Arc::new(front));
         }
         let stage = Self {
             instances: instances.into_iter().map(Mutex::new).collect(),
             shared,
             fronts,
+            watched: if is_sidegate {
+                arena.world.watched()
+            } else {
+                Vec::new()
+            },
             arena,
             log: Arc::default(),
             lags: Arc::default(),
@@ -150,30 +160,37 @@ impl Instance {
     }
 }
 
+/// Those who answer, and what each question is asked by.
 async fn cast(
     actor: &Actor,
     setup: &Setup,
     world: &World,
-    tokens: &[String],
-) -> Result<Vec<Instance>, HistoryError> {
+) -> Result<(Vec<Instance>, Vec<Ticket>), HistoryError> {
     let mut instances = Vec::new();
+    let mut tickets = Vec::with_capacity(world.questions.len());
     match actor {
         Actor::Binary { path, environment } => {
             migrate(path, setup).await?;
+            let owner = Session::open(&setup.owner_url).await?;
+            owner.run(&world.service_keys()).await?;
             let start = || Sidegate::start(path, setup, environment);
             let (one, other) = tokio::try_join!(start(), start())?;
             if setup.view {
                 // Once, and by nobody any more.
                 command(path, setup, &["view", "refresh"]).await?;
             }
+            for question in &world.questions {
+                tickets.push(Ticket::new(question, Some(&one)).await?);
+            }
             instances.extend([one, other].map(Instance::Sidegate));
         }
         Actor::Stub(keep) => {
-            let users: HashMap<_, _> = tokens
-                .iter()
-                .cloned()
-                .zip(world.questions.iter().map(|question| question.user))
-                .collect();
+            let mut users = HashMap::new();
+            for question in &world.questions {
+                let ticket = Ticket::new(question, None).await?;
+                users.extend(ticket.token().map(|it| (it.to_owned(), question.user)));
+                tickets.push(ticket);
+            }
             for _ in 0..INSTANCES {
                 // Its owner's rights: there is nobody to grant the login any.
                 let stub = Stub::new(&setup.owner_url, users.clone(), *keep)?;
@@ -181,7 +198,7 @@ async fn cast(
             }
         }
     }
-    Ok(instances)
+    Ok((instances, tickets))
 }
 
 /// Host and port of a URL of ours.

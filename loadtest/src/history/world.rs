@@ -2,26 +2,35 @@
 //!
 //! Promises: what [`World::sql`] fills the tables with is what [`World::first`] says; each key belongs to
 //! one scene. Of ten scenes four are about a membership, two about a project that moves between teams, and
-//! one each about ownership, activity, visibility, and activity with membership.
+//! one each about ownership, activity, visibility, and activity with membership. Where Sidegate's own tables are
+//! there come six more for each ten, about what a question is asked with: a token, a session, all tokens of a user,
+//! a service key, one whose secret changes, and a link.
 //!
 //! Does not: use the tables of a database that holds anything else.
+
+mod credentials;
 
 use std::fmt::Write;
 
 use uuid::Uuid;
 
 use super::checker::Judgement;
-use super::fact::Fact;
+use super::fact::{Fact, Kind};
 use super::rule::{Key, Rule};
 use super::scene::{Scene, Shape};
 use crate::ids::{Table, id};
+
+pub(super) use credentials::Credential;
 
 /// What is asked.
 #[derive(Debug, Clone)]
 pub(super) struct Question {
     pub(super) user: Uuid,
     pub(super) generation: Uuid,
+    pub(super) credential: Credential,
     pub(super) judgement: Judgement,
+    /// Whether it is the credential that ends: then a refusal may be 401.
+    pub(super) credential_ends: bool,
     /// For people.
     pub(super) about: &'static str,
 }
@@ -33,6 +42,10 @@ pub(super) struct World {
     pub(super) first: Vec<u32>,
     pub(super) scenes: Vec<Scene>,
     pub(super) questions: Vec<Question>,
+    /// Whether any of it is in Sidegate's own tables.
+    pub(super) credentials: bool,
+    /// Of Sidegate's table.
+    service_keys: Vec<String>,
     rows: [Vec<String>; 5],
     /// Owns what nobody asks about.
     somebody: Uuid,
@@ -40,13 +53,15 @@ pub(super) struct World {
 }
 
 impl World {
-    /// With so many scenes.
-    pub(super) fn new(scenes: usize) -> Self {
+    /// With so many scenes; with some about `credentials`, if there are Sidegate's tables to put them into.
+    pub(super) fn new(scenes: usize, credentials: bool) -> Self {
         let mut world = Self {
             facts: Vec::new(),
             first: Vec::new(),
             scenes: Vec::with_capacity(scenes),
             questions: Vec::new(),
+            credentials,
+            service_keys: Vec::new(),
             rows: Default::default(),
             somebody: Uuid::nil(),
             made: 0,
@@ -54,13 +69,19 @@ impl World {
         world.somebody = world.user();
         for number in 0..scenes {
             let first = world.questions.len();
-            let shape = match number % 10 {
+            let shape = match number % if credentials { 16 } else { 10 } {
                 0..=3 => world.member(),
                 4 | 5 => world.moving(),
                 6 => world.owner(),
                 7 => world.active(),
                 8 => world.visible(),
-                _ => world.both(),
+                9 => world.both(),
+                10 => world.revoked(Kind::Token),
+                11 => world.revoked(Kind::Session),
+                12 => world.revoked(Kind::User),
+                13 => world.service_key(),
+                14 => world.rotated(),
+                _ => world.linked(),
             };
             let questions = (first..world.questions.len()).collect();
             world.scenes.push(Scene { shape, questions });
@@ -96,7 +117,7 @@ impl World {
         let key = self.key(Fact::Owner { generation, users }, 0);
         self.ask(first, generation, Rule::Is(key, 0), "ownership");
         self.ask(second, generation, Rule::Is(key, 1), "ownership");
-        Shape::Switch(key)
+        Shape::Exchange(key)
     }
 
     fn active(&mut self) -> Shape {
@@ -170,11 +191,12 @@ impl World {
     }
 
     fn ask(&mut self, user: Uuid, generation: Uuid, allow: Rule, about: &'static str) {
-        let judgement = Judgement::new(allow);
         self.questions.push(Question {
             user,
             generation,
-            judgement,
+            credential: Credential::Token { named: None },
+            judgement: Judgement::new(allow),
+            credential_ends: false,
             about,
         });
     }

@@ -176,7 +176,7 @@ impl Writer {
         let reopened = timeout(PATIENCE, async {
             loop {
                 if let Ok(session) = open(&self.arena.url, self.style).await
-                    && let Ok(facts) = session.facts().await
+                    && let Ok(facts) = session.facts(self.arena.world.credentials).await
                 {
                     return (session, facts);
                 }
@@ -202,12 +202,13 @@ impl Writer {
     fn plan(&mut self, scene: usize) {
         let about = self.arena.world.scenes.get(scene);
         let moving = about.is_some_and(|about| matches!(about.shape, Shape::Moving { .. }));
+        let exchange = about.is_some_and(|about| matches!(about.shape, Shape::Exchange(_)));
         let (least, most) = if moving && self.dice.chance(3, 10) {
             // Two steps between two polls.
             (5, 30)
         } else if moving {
             (100, 500)
-        } else if self.arena.is_granted(scene) {
+        } else if !exchange && self.arena.is_granted(scene) {
             (150, 600)
         } else if self.dice.chance(3, 10) {
             (20, 300)

@@ -7,6 +7,8 @@ use std::net::SocketAddr;
 pub(crate) struct Setup {
     pub(crate) upstream: SocketAddr,
     pub(crate) redis: Option<String>,
+    /// Whether service keys and links are accepted, too.
+    pub(crate) credentials: bool,
     /// Whether there is a materialized view, which is asked before the tables and built when it is said.
     pub(crate) view: bool,
     /// For questions of requests.
@@ -32,10 +34,12 @@ pub(super) fn configuration(setup: &Setup) -> String {
 "#
         )
     });
+    let (accepted, further) = credentials(setup.credentials);
     let refresh = if setup.view { "manual" } else { "off" };
     let Setup {
         upstream,
         redis: _,
+        credentials: _,
         view,
         url,
         feed_url,
@@ -46,7 +50,7 @@ pub(super) fn configuration(setup: &Setup) -> String {
         r#"
 listen: "{ANYWHERE}"
 admin: {{ listen: "{ANYWHERE}" }}
-limits: {{ decision_timeout: {patience}s }}
+limits: {{ decision_timeout: {patience}s, max_failed_authentications: 0 }}
 server: {{ threads: 2, shutdown_grace: 0s }}
 upstream: {{ url: "http://{upstream}" }}
 issuers:
@@ -61,20 +65,45 @@ database:
   instances: 2
   query_timeout: {patience}s
   view: {{ refresh: {refresh}, route: {view} }}
-{redis}policy:
+{redis}{further}policy:
   roles: {{ owner: [read, write], editor: [write], viewer: [read] }}
   visibility_roles: {{ public: viewer }}
   kinds: {{ generation: {{ id: uuid }} }}
 routes:
-  - {{ methods: [GET], path: "/g/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}
+  - {{ methods: [GET], path: "/g/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }}{accepted} }}
 "#
     )
+}
+
+/// What the route accepts besides tokens, and the sections that this needs.
+fn credentials(accepted: bool) -> (String, String) {
+    if !accepted {
+        return (String::new(), String::new());
+    }
+    let route = format!(", scopes: [{SCOPE}], links: true");
+    let sections = format!(
+        r#"service_keys: {{ pepper: "{PEPPER}", sources: [{{ header: {KEY_HEADER} }}] }}
+links: {{ key: "{LINK_KEY}", max_ttl: {LINK_LIFETIME} }}
+"#
+    );
+    (route, sections)
 }
 
 /// Of the tokens; of no use outside of a run.
 pub(super) const SECRET: &str = "a secret of runs, of no use elsewhere";
 pub(super) const ISSUER: &str = "https://history.invalid/";
 pub(super) const AUDIENCE: &str = "history";
+
+/// Under which digests of service keys are made; of as little use.
+pub(super) const PEPPER: &str = "a pepper of runs, of no use elsewhere";
+/// Where a service key is presented.
+pub(crate) const KEY_HEADER: &str = "x-api-key";
+/// What service keys are for.
+pub(crate) const SCOPE: &str = "history.read";
+
+const LINK_KEY: &str = "a key of links of runs, of no use elsewhere";
+/// Longer than any case.
+pub(super) const LINK_LIFETIME: &str = "1h";
 
 /// A free port.
 pub(super) const ANYWHERE: &str = "127.0.0.1:0";

@@ -75,6 +75,9 @@ pub(super) fn carry_out(coherence: &Coherence, asked: &Asked, effects: Vec<Effec
                     }
                 }
             }
+            #[cfg(feature = "fault-injection")]
+            Effect::Credentials(_) if coherence.faults.without(super::fault::Rule::Credentials) => {
+            }
             Effect::Credentials(changes) => coherence.register.apply(changes),
             Effect::Load => wanted.load = true,
             Effect::Void => wanted.void = true,

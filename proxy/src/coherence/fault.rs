@@ -6,7 +6,7 @@ use sidegate_config::Env;
 /// A rule of DESIGN §5 that can be switched off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rule {
-    /// R1: a reading is live for ever.
+    /// R1: a reading is live for ever, and so is what goes on by it.
     Lease,
     /// R2': nothing that is kept is ever touched.
     Use,
@@ -27,6 +27,10 @@ pub(super) enum Rule {
     Mac,
     /// The materialized view counts whatever has changed.
     View,
+    /// What changes of keys and revocations is not followed.
+    Credentials,
+    /// A request that lasts is never looked at.
+    Streams,
 }
 
 /// What is switched off.
@@ -52,6 +56,8 @@ impl Faults {
             "namespace" => Some(Rule::Namespace),
             "mac" => Some(Rule::Mac),
             "view" => Some(Rule::View),
+            "credentials" => Some(Rule::Credentials),
+            "streams" => Some(Rule::Streams),
             _ => None,
         });
         if let Some(name) = without {

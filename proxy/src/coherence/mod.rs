@@ -51,6 +51,17 @@ pub(crate) fn is_without_mac() -> bool {
     fault::Faults::read(&sidegate_config::ProcessEnv).without(fault::Rule::Mac)
 }
 
+/// Whether requests that last need not be looked at: by a lease that never ends they are good for ever, too, and
+/// what was decided on by it would wait for one that is.
+#[cfg(feature = "fault-injection")]
+pub(crate) fn is_without_streams() -> bool {
+    static IS_WITHOUT: std::sync::LazyLock<bool> = std::sync::LazyLock::new(|| {
+        let faults = fault::Faults::read(&sidegate_config::ProcessEnv);
+        faults.without(fault::Rule::Streams) || faults.without(fault::Rule::Lease)
+    });
+    *IS_WITHOUT
+}
+
 pub use boot_time::BootTime;
 pub use edits::Edits;
 pub use fresh::Stale;
