@@ -16,7 +16,7 @@ use sidegate_config::StoreSettings;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
-use crate::authn::{FetchError, RemoteKeys, key_client};
+use crate::authn::{FetchError, Pepper, RemoteKeys, key_client};
 use crate::clock::Clock;
 use crate::coherence::{FeedSettings, FeedThread};
 use crate::credential;
@@ -213,7 +213,9 @@ async fn tend_view(generation: &Generation) {
 async fn tend_credentials(generation: &Generation) {
     if let Some(store) = generation.store.postgres() {
         let kept = generation.facts.kept().map(|kept| &**kept.coherence());
-        credential::upkeep::run(store.database(), kept).await;
+        let keys = generation.settings.service_keys.as_ref();
+        let pepper = keys.map(|keys| Pepper::new(&keys.pepper));
+        credential::upkeep::run(store.database(), kept, pepper).await;
     }
 }
 

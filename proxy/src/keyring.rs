@@ -74,6 +74,11 @@ pub enum KeyringError {
     /// The database cannot be had.
     #[error("{0}")]
     Connect(#[from] DatabaseError),
+    /// The keys that are there were made with another one.
+    #[error(
+        "service_keys.pepper: expected the one that the keys in sidegate.service_keys were made with (or none of them left that is not revoked)"
+    )]
+    Pepper,
     /// The server does not answer.
     #[error("no answer within {} s: `sidegate key list` says what is so", PATIENCE.as_secs())]
     TimedOut,
@@ -136,9 +141,15 @@ impl<'s> Keyring<'s> {
         let database = &store.database;
         let url = database.migrate_url.as_ref().unwrap_or(&database.url);
         let (client, connection) = database::connect(url, database).await?;
+        let pepper = Pepper::new(&keys.pepper);
+        let mark = pepper.mark();
+        let rows = client.query_typed(MARK, &[(&mark, Type::TEXT)]).await?;
+        if !rows.first().map_or(Ok(false), |row| row.try_get(0))? {
+            return Err(KeyringError::Pepper);
+        }
         Ok(Self {
             settings,
-            pepper: Pepper::new(&keys.pepper),
+            pepper,
             client,
             _connection: connection,
         })
@@ -341,6 +352,13 @@ fn seconds(life: Duration) -> Result<i64, KeyringError> {
         .ok_or(KeyringError::Life)
 }
 
+/// Whether this is the pepper of the keys that there are. The first one is noted, and so is one after which no key is left.
+const MARK: &str = "\
+with noted as (insert into sidegate.state (key, value) values ('pepper', to_jsonb($1)) \
+    on conflict (key) do update set value = excluded.value, changed_at = now() \
+    where not exists (select from sidegate.service_keys k where k.revoked_at is null) returning 1) \
+select exists (select from noted) \
+    or exists (select from sidegate.state s where s.key = 'pepper' and s.value = to_jsonb($1))";
 /// Whether its subject has a row that is active.
 const INSERT: &str = "\
 with made as (insert into sidegate.service_keys (id, digest, subject, scopes, owner, note, expires_at, imported) \

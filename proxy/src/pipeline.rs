@@ -205,6 +205,7 @@ impl Pipeline {
             }
         };
         see(Sight::Principal(&identified.principal));
+        credential::in_scope(&identified.principal, &route)?;
         let resource = resource(&head, &route, &target, path_id)?;
         if let Some(resource) = &resource {
             see(Sight::Resource(resource));

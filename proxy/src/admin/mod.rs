@@ -217,6 +217,9 @@ fn caching_note(facts: &Facts) -> Option<&'static str> {
         Some(reading) if !reading.is_live(BootTime::now()) => Some(
             "the change feed is late: every decision asks the database (why: the log, under `the change feed`)",
         ),
+        Some(_) if coherence.register().rows().is_none() => Some(
+            "service keys and revocations are not in memory: each request asks the database for its own (why: the log, under `reading credentials`)",
+        ),
         Some(_) => None,
     }
 }

@@ -76,6 +76,17 @@ impl Pepper {
         self.digest_of_hash(&hash)
     }
 
+    /// What tells this pepper from another one and gives nothing of it away, in hexadecimal.
+    #[must_use]
+    pub fn mark(&self) -> String {
+        let digest = self.digest("sidegate: which pepper is this?");
+        digest
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    }
+
     /// The same, of a key that is known by its SHA-256 alone.
     #[must_use]
     pub fn digest_of_hash(&self, hash: &[u8; 32]) -> Digest {
@@ -133,6 +144,12 @@ impl PresentedKey {
             Some(id) => Wanted::Id(id),
             None => Wanted::Digest(&self.digest),
         }
+    }
+
+    /// Its id, once it was found.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.found.as_deref()
     }
 
     /// What the log names it by, once it was found.

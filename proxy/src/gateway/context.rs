@@ -10,6 +10,7 @@ use sidegate_policy::Id;
 use uuid::Uuid;
 
 use super::body::Bounded;
+use crate::authn::PresentedKey;
 use crate::clearance::Cleared;
 use crate::generation::Generation;
 use crate::outcome::Code;
@@ -27,6 +28,8 @@ pub struct RequestContext {
     /// Which rule applied and who asked, for the log.
     pub(super) route: Option<Arc<Route>>,
     pub(super) subject: Option<Id>,
+    /// With which service key, if that was it.
+    pub(super) key: Option<Arc<PresentedKey>>,
     /// Whether its credential is a link.
     pub(super) by_link: bool,
     /// Instances that were tried.
@@ -60,6 +63,7 @@ impl RequestContext {
             verdict: Verdict::Pending,
             route: None,
             subject: None,
+            key: None,
             by_link: false,
             tried: Vec::new(),
             websocket: false,

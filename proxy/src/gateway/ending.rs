@@ -8,6 +8,7 @@ use sidegate_policy::Id;
 use uuid::Uuid;
 
 use super::{RequestContext, Verdict};
+use crate::authn::PresentedKey;
 use crate::outcome::Code;
 use crate::rejection::Rejection;
 use crate::respond::Answer;
@@ -17,6 +18,7 @@ pub(super) fn log(session: &Session, ctx: &RequestContext, code: Code) {
     let decision_id = ctx.decision_id;
     let route = ctx.route.as_ref().map(|route| &*route.id);
     let subject = ctx.subject.as_ref().map(Id::as_str);
+    let key = ctx.key.as_deref().and_then(PresentedKey::id);
     let reason = code.name();
     let status = session
         .response_written()
@@ -24,23 +26,23 @@ pub(super) fn log(session: &Session, ctx: &RequestContext, code: Code) {
     let outcome = code.outcome();
     let degraded = ctx.degraded();
     if outcome == "allow" && degraded.is_none() {
-        tracing::debug!(%decision_id, route, subject, reason, status, "allowed");
+        tracing::debug!(%decision_id, route, subject, key, reason, status, "allowed");
         return;
     }
     let client = client_of(session, ctx);
     let detail = ctx.detail.as_deref();
     match outcome {
         "allow" if degraded == Some("introspection") => {
-            tracing::info!(%decision_id, route, subject, reason, status, client, degraded, "allowed by key alone");
+            tracing::info!(%decision_id, route, subject, key, reason, status, client, degraded, "allowed by key alone");
         }
         "allow" => {
-            tracing::info!(%decision_id, route, subject, reason, status, client, degraded, "allowed on stale facts");
+            tracing::info!(%decision_id, route, subject, key, reason, status, client, degraded, "allowed on stale facts");
         }
         "deny" => {
-            tracing::info!(%decision_id, route, subject, reason, detail, status, client, "denied");
+            tracing::info!(%decision_id, route, subject, key, reason, detail, status, client, "denied");
         }
         _ => {
-            tracing::warn!(%decision_id, route, subject, reason, detail, status, client, "not decided");
+            tracing::warn!(%decision_id, route, subject, key, reason, detail, status, client, "not decided");
         }
     }
 }

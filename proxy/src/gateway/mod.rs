@@ -106,7 +106,10 @@ impl ProxyHttp for Gateway {
         let mut reported = Rules::NONE;
         let see = |sight: Sight<'_>| match sight {
             Sight::Route(route) => ctx.route = Some(Arc::clone(route)),
-            Sight::Principal(principal) => ctx.subject = Some(principal.subject.clone()),
+            Sight::Principal(principal) => {
+                ctx.subject = Some(principal.subject.clone());
+                ctx.key = principal.key.clone();
+            }
             Sight::Reported(rules) => reported = rules,
             Sight::Link(_) => ctx.by_link = true,
             Sight::Target(_) | Sight::Resource(_) | Sight::Evidence(_) => {}

@@ -50,7 +50,6 @@ impl Pipeline {
                 good_until: arrived.after(BOUND),
             },
         };
-        in_scope(&identified.principal, route)?;
         Ok(identified)
     }
 
@@ -206,8 +205,8 @@ impl Pipeline {
     }
 }
 
-/// Whether a service key is for something that the route asks for.
-fn in_scope(principal: &Principal, route: &Route) -> Result<(), Rejection> {
+/// Whether a service key is for something that the route asks for; nobody else needs to be.
+pub(super) fn in_scope(principal: &Principal, route: &Route) -> Result<(), Rejection> {
     let Some(scopes) = &principal.scopes else {
         return Ok(());
     };

@@ -223,10 +223,12 @@ impl Held {
         let permit = self.cleared.clearance.permit();
         let route = permit.map(|permit| &*permit.route().id);
         let subject = permit.and_then(Permit::subject);
-        let subject = subject.map(|subject| subject.principal.subject.as_str());
+        let principal = subject.map(|subject| &*subject.principal);
+        let key = principal.and_then(|principal| principal.key.as_deref()?.id());
+        let subject = principal.map(|principal| principal.subject.as_str());
         let (decision_id, why) = (self.decision_id, end.why.name());
         let reason = end.code.map(Code::name);
-        tracing::info!(%decision_id, route, subject, why, reason, "ended while it was forwarded");
+        tracing::info!(%decision_id, route, subject, key, why, reason, "ended while it was forwarded");
     }
 }
 

@@ -239,6 +239,19 @@ fn a_key_of_another_make_is_known_by_its_digest_and_a_users_keys_end_with_it() {
     let new = rotated["key"].as_str().unwrap();
     crate::secrets::note_token(new);
     assert_eq!((now(brought), now(new)), ([200; 2], [200; 2]));
+    // Another pepper than the keys were made with makes no keys.
+    let config = world.sidegates[0].folder().join("sidegate.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let other = world.sidegates[1].folder().join("other.yaml");
+    std::fs::write(&other, text.replace(PEPPER, &PEPPER.to_uppercase())).unwrap();
+    let refused = Command::new(BINARY)
+        .args(["key", "--config"])
+        .arg(&other)
+        .args(["rotate", "legacy1"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(said.contains("service_keys.pepper: expected"), "{said}");
     for wrong in [
         &["import", "--id", "a", "--sha256", "00", "--subject", ALICE][..],
         &["create", "--subject", "alice"],

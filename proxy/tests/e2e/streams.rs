@@ -79,9 +79,15 @@ impl Scene {
         } else {
             format!("{limits}{more}")
         };
+        // Where nobody waits for an outage to be noticed, a busy machine may take its time.
+        let query_timeout = if more.starts_with(limits) {
+            "300ms"
+        } else {
+            "5s"
+        };
         let config = database.config(
             stage.address,
-            "  query_timeout: 300ms\n",
+            &format!("  query_timeout: {query_timeout}\n"),
             &format!("{ROUTES}{more}"),
         );
         config.replace(
