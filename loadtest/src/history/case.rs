@@ -268,7 +268,7 @@ fn find<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T
 /// How much is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
-    /// For a machine that has other things to do: four minutes.
+    /// For a machine that has other things to do: five minutes.
     Short,
     /// 10^5 revocations and 10^6 reads, over all faults.
     Full,
