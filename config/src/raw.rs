@@ -127,7 +127,12 @@ mapping::only_mapping!(Raw);
 /// Text to a tree of values. Syntax errors and duplicate keys end here.
 pub(crate) fn document(text: &str) -> Result<Value, Problem> {
     serde_yaml::from_str(text).map_err(|error| {
-        let position = error.location().map(|at| (at.line(), at.column()));
+        // Of some mistakes with aliases it does not say where they are.
+        let start = (!text.trim().is_empty()).then_some((1, 1));
+        let position = error
+            .location()
+            .map(|at| (at.line(), at.column()))
+            .or(start);
         let mut message = error.to_string();
         if let Some((line, column)) = position {
             message = message.replacen(&format!(" at line {line} column {column}"), "", 1);

@@ -261,3 +261,10 @@ fn a_secret_is_read_from_its_file_and_never_shown() {
         assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
     }
 }
+
+#[test]
+fn a_mistake_that_the_parser_does_not_place_is_placed_at_the_start() {
+    let error = parsed("&a &a [*a]").unwrap_err();
+    let message = error.to_string();
+    assert!(message.contains(":1:1"), "{message}");
+}

@@ -251,6 +251,10 @@ impl Authenticator {
     /// Where a token would be in a request: a place that its issuer accepts, or else the first one.
     #[must_use]
     pub fn carrier_of(&self, token: &str) -> Option<&Carrier> {
+        let keys = self.service_keys.as_ref();
+        if let Some(keys) = keys.filter(|_| token.starts_with(KEY_PREFIX)) {
+            return keys.carriers().next();
+        }
         let issuer = if jws::is_opaque(token) {
             let mut issuers = self.issuers.values();
             issuers.find(|issuer| issuer.introspection.is_some())

@@ -115,6 +115,10 @@ impl ServiceKeys {
         self.forward
     }
 
+    pub(super) fn carriers(&self) -> impl Iterator<Item = &Carrier> {
+        self.carriers.iter()
+    }
+
     /// The key that a credential is, where it is one.
     pub(super) fn present(&self, credential: &Credential<'_>) -> Option<PresentedKey> {
         if !self.carriers.contains(&credential.carrier) {

@@ -101,6 +101,9 @@ pub enum Step {
         subject: String,
         /// Who says so; `None` where it was assumed, or a link says so.
         issuer: Option<String>,
+        /// The id of the service key that it is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        key: Option<String>,
         /// Roles that the token claims.
         claimed_roles: Vec<String>,
     },

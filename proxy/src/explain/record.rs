@@ -39,6 +39,10 @@ fn steps(policy: &Policy, sight: &Sight<'_>) -> Vec<Step> {
         Sight::Principal(principal) => vec![Step::Principal {
             subject: principal.subject.to_string(),
             issuer: principal.issuer.as_deref().map(str::to_owned),
+            key: principal
+                .key
+                .as_deref()
+                .and_then(|key| key.id().map(str::to_owned)),
             claimed_roles: principal.roles.iter().map(ToString::to_string).collect(),
         }],
         Sight::Resource(resource) => vec![Step::Resource {

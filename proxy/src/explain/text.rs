@@ -35,11 +35,13 @@ impl fmt::Display for Step {
             Self::Principal {
                 subject,
                 issuer,
+                key,
                 claimed_roles,
             } => {
-                let issuer = match issuer {
-                    Some(issuer) => format!("says {issuer}"),
-                    None => "without a token and its roles".to_owned(),
+                let issuer = match (issuer, key) {
+                    (Some(issuer), _) => format!("says {issuer}"),
+                    (None, Some(key)) => format!("says the service key {key}"),
+                    (None, None) => "without a token and its roles".to_owned(),
                 };
                 write!(f, "  subject     {subject}, {issuer}")?;
                 match claimed_roles.as_slice() {

@@ -15,7 +15,7 @@ use sidegate_policy::UnixMicros;
 use uuid::Uuid;
 
 use super::hold::{Hold, State, TICK, Terms, Why};
-use crate::authn::{AuthnError, TokenError};
+use crate::authn::{AuthnError, Principal, TokenError};
 use crate::authz::{Permit, Renewal};
 use crate::clearance::Cleared;
 use crate::coherence::{BOUND, BootTime, Ground};
@@ -124,6 +124,9 @@ impl Held {
         let Some(subject) = subject else {
             return Err(end(Why::Unknown));
         };
+        if !is_configured_alike(&subject.principal, &self.generation, current) {
+            return Err(end(Why::Credential));
+        }
         // By the generation that counts: a key that was taken out of the configuration is withdrawn.
         let authenticator = &current.pipeline.authenticator;
         match authenticator.still(&subject.principal, clock) {
@@ -230,6 +233,18 @@ impl Held {
         let reason = end.code.map(Code::name);
         tracing::info!(%decision_id, route, subject, key, why, reason, "ended while it was forwarded");
     }
+}
+
+/// Whether what a link or a service key was verified with is configured as it was: a key of links that was taken out,
+/// or another pepper, ends what they let in.
+fn is_configured_alike(principal: &Principal, begun: &Generation, current: &Generation) -> bool {
+    let (before, now) = (&begun.settings, &current.settings);
+    begun.number == current.number
+        || match (&principal.key, &principal.issuer) {
+            (Some(_), _) => before.service_keys == now.service_keys,
+            (None, None) => before.links == now.links,
+            (None, Some(_)) => true,
+        }
 }
 
 const fn end(why: Why) -> End {

@@ -121,6 +121,16 @@ fn a_key_speaks_for_its_subject_where_it_is_for_and_is_never_forwarded() {
         [other.as_str()]
     );
 
+    let explained = Command::new(BINARY)
+        .args(["explain", "--config"])
+        .arg(one.folder().join("sidegate.yaml"))
+        .args(["--token", &key, "GET", &mine])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(explained.stdout).unwrap();
+    assert!(said.contains("says the service key"), "{said}");
+    assert!(!said.contains(&key) && said.contains("ownership"), "{said}");
+
     // A key that is another one in any part of it, or two credentials.
     let (head, tail) = key.split_at(key.len() - 1);
     let last = if tail == "A" { "B" } else { "A" };

@@ -107,6 +107,22 @@ fn what_lasts_ends_with_its_service_key() {
         .iter()
         .for_each(|flow| flow.has_ended(revoked, BOUND));
     ended(&scene.sidegate, "credential", 4);
+
+    // With another configuration of keys nobody knows whether it would be let in.
+    let (_, key) = create();
+    let (mine, others) = (
+        talks(&scene, &key),
+        talks(&scene, &crate::process::token(ALICE)),
+    );
+    go_on(&mine, LONG);
+    let file = scene.sidegate.folder().join("sidegate.yaml");
+    let text = std::fs::read_to_string(file).unwrap();
+    let edited = text.replace("sources: [bearer]", "sources: [bearer], forward: true");
+    scene.sidegate.edit(&edited);
+    scene.sidegate.logged("the configuration was read");
+    let read = Instant::now();
+    mine.iter().for_each(|flow| flow.has_ended(read, BOUND));
+    go_on(&others, LONG);
 }
 
 #[test]
