@@ -172,7 +172,8 @@ impl Facts {
         let active = kept.l1().was_active(subject, &reading);
         let unheard = || !coherence.has_told_of(Tag::User(subject.as_str()));
         let until = reading.start().after(at_most);
-        (active.unwrap_or_else(unheard) && BootTime::now() <= until).then_some(until)
+        let in_time = reading.is_within(at_most, BootTime::now());
+        (active.unwrap_or_else(unheard) && in_time).then_some(until)
     }
 
     /// What an answer rests on, for whoever goes by it for longer than a moment; `None`: it has to be asked

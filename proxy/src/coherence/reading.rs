@@ -8,6 +8,10 @@ use super::{BootTime, Coherence, Ground, Moment, Slot};
 /// B: what was revoked for longer than this is never allowed again out of a cache (R1).
 pub const BOUND: Duration = Duration::from_secs(1);
 
+/// So much earlier nobody is let in any more: a request that is let in at the last moment could not be answered
+/// within the bound, and would be cut off instead of refused.
+pub(super) const MARGIN: Duration = Duration::from_millis(50);
+
 /// What was known when it was loaded. Loaded once per decision and before anything else.
 #[derive(Clone, Copy)]
 pub struct Reading<'c> {
@@ -111,7 +115,13 @@ impl<'c> Reading<'c> {
         if self.coherence.faults.without(super::fault::Rule::Lease) {
             return true;
         }
-        self.age(now) <= BOUND
+        self.is_within(BOUND, now)
+    }
+
+    /// Whether it is good for an answer that may be so old, and has yet to pass.
+    #[must_use]
+    pub fn is_within(&self, at_most: Duration, now: BootTime) -> bool {
+        self.age(now).saturating_add(MARGIN) <= at_most
     }
 
     /// How old the reading is at an instant.

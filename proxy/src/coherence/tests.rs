@@ -86,11 +86,13 @@ fn a_touch_that_a_reading_did_not_know_of_counts_all_the_same() {
 }
 
 #[test]
-fn a_reading_is_live_for_a_second_from_the_start_of_its_poll() {
+fn a_reading_is_live_for_a_second_from_the_start_of_its_poll_and_lets_nobody_in_at_the_end_of_it() {
     let (coherence, history) = opened();
     let reading = coherence.read().unwrap();
-    assert!(reading.is_live(at(1)) && reading.is_live(at(2)));
-    assert!(!reading.is_live(BootTime::from_nanos(2 * SECOND + 1)));
+    let margin = u64::try_from(reading::MARGIN.as_nanos()).unwrap();
+    let end = 2 * SECOND - margin;
+    assert!(reading.is_live(at(1)) && reading.is_live(BootTime::from_nanos(end)));
+    assert!(!reading.is_live(BootTime::from_nanos(end + 1)));
     coherence.told(at(9), &history, &[]);
     assert!(!reading.is_live(at(9)), "a later lease is not its own");
     assert!(coherence.read().unwrap().is_live(at(9)));

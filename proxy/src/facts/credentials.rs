@@ -171,6 +171,8 @@ impl Kept {
         let coherence = self.coherence();
         let reading = coherence.read()?;
         let found = coherence.register().look(judge)?;
-        (reading.age(BootTime::now()) <= at_most).then_some((found, reading.start()))
+        reading
+            .is_within(at_most, BootTime::now())
+            .then_some((found, reading.start()))
     }
 }

@@ -244,7 +244,8 @@ impl Kept {
         // Lifetimes are judged as of the reading, which `at_most` bounds: that a membership is missing is
         // kept for seconds only, and would end this long before.
         let answer = self.l1.answer(question, &reading, reading.start())?;
-        (reading.age(BootTime::now()) <= at_most).then(|| (answer, reading.moment()))
+        let in_time = reading.is_within(at_most, BootTime::now());
+        in_time.then(|| (answer, reading.moment()))
     }
 
     /// Whether an answer is surely of another database than the one that counts: the feed follows

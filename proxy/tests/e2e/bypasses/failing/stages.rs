@@ -196,7 +196,10 @@ fn g5_verdict_matrix() {
                 _ => request(method, path, &[]),
             };
             tables.recorder.received();
-            let status = send(sidegate.proxy, raw.as_bytes()).unwrap();
+            // One that was let in at the last moment is cut off, if its answer would come too late.
+            let Some(status) = send(sidegate.proxy, raw.as_bytes()) else {
+                return 503;
+            };
             let arrived = tables.recorder.received().len();
             assert_eq!(arrived, usize::from(status == 200), "{who} {method} {path}");
             status
