@@ -77,7 +77,12 @@ async fn warm(generation: &Generation, question: &Question<'_>) {
         let arrived = BootTime::now();
         let _ = generation
             .facts
-            .ask(question, arrived, Duration::ZERO)
+            .ask(
+                question,
+                arrived,
+                Duration::ZERO,
+                sidegate::facts::Asker::Request,
+            )
             .await;
         tokio::task::yield_now().await;
     }

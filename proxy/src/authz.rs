@@ -16,7 +16,7 @@ use sidegate_policy::{Checks, Decision, Effect, Facts, Policy, Query, Reason, Un
 use crate::authn::Principal;
 use crate::clock::Clock;
 use crate::coherence::BootTime;
-use crate::facts::{Facts as Source, Sourced};
+use crate::facts::{Asker, Facts as Source, Sourced};
 use crate::route::{Access, Route};
 use crate::store::{Answer, Question, StoreError};
 use crate::target::Target;
@@ -115,6 +115,7 @@ impl Authorizer {
                 resource.as_ref(),
                 &route,
                 (clock, arrived),
+                Asker::Request,
             )
             .await;
         let (sourced, verdict) = match settled {
@@ -195,6 +196,7 @@ impl Authorizer {
         resource: Option<&Resource>,
         route: &Route,
         (clock, arrived): (Clock, BootTime),
+        asker: Asker,
     ) -> Result<(Sourced, Verdict), StoreError> {
         let facts = &self.facts;
         let judge = |sourced: &Sourced| {
@@ -202,7 +204,8 @@ impl Authorizer {
             let now = clock.now();
             self.judge(principal, &route.access, resource, &sourced.answer, now)
         };
-        let sourced = facts.ask(question, arrived, route.stale_if_error).await?;
+        let stale = route.stale_if_error;
+        let sourced = facts.ask(question, arrived, stale, asker).await?;
         let verdict = judge(&sourced);
         if !verdict.refuses() || sourced.is_fresh {
             return Ok((sourced, verdict));

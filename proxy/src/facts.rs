@@ -39,6 +39,15 @@ pub struct Facts {
     kept: Option<Arc<Kept>>,
 }
 
+/// Who asks. Hit rates are of requests: one that lasts asks again and again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// A request that has just come.
+    Request,
+    /// One that is being forwarded.
+    Stream,
+}
+
 /// Rows for a decision.
 #[derive(Debug)]
 pub struct Sourced {
@@ -103,9 +112,15 @@ impl Facts {
         question: &Question<'_>,
         arrived: BootTime,
         stale_if_error: Duration,
+        asker: Asker,
     ) -> Result<Sourced, StoreError> {
         let Some(kept) = &self.kept else {
             return self.plain(question).await;
+        };
+        let count = |tier| {
+            if asker == Asker::Request {
+                kept.count(tier);
+            }
         };
         let found = match kept.look(question, arrived) {
             Looked::Found(answer, moment) => Some((answer, moment)),
@@ -113,16 +128,16 @@ impl Facts {
             Looked::Stale => kept.after_a_poll(question, arrived).await,
         };
         if let Some((answer, moment)) = found {
-            kept.count(Tier::Memory);
+            count(Tier::Memory);
             return Ok(Sourced::new(answer, moment));
         }
         if let Some((answer, true_at, tier)) = kept.shared(question, &self.store).await {
-            kept.count(tier);
+            count(tier);
             return Ok(Sourced::new(answer, Moment::at(true_at)));
         }
         let error = match self.query(kept, question, arrived, None).await {
             Ok(sourced) => {
-                kept.count(Tier::Store);
+                count(Tier::Store);
                 return Ok(sourced);
             }
             Err(error) => error,
@@ -132,7 +147,7 @@ impl Facts {
         } else {
             None
         };
-        kept.count(stale.as_ref().map_or(Tier::Store, |_| Tier::Stale));
+        count(stale.as_ref().map_or(Tier::Store, |_| Tier::Stale));
         let (answer, moment) = stale.ok_or(error)?;
         Ok(Sourced {
             is_stale: true,

@@ -8,6 +8,7 @@ use sidegate_policy::UnixMicros;
 use super::{Authorizer, AuthzError, Grant, Permit, Resource, Subject, Verdict, grant};
 use crate::clock::Clock;
 use crate::coherence::{BootTime, Ground};
+use crate::facts::Asker;
 
 /// For how much longer a request may go on, and what that rests on.
 #[derive(Debug)]
@@ -55,7 +56,14 @@ impl Authorizer {
         let (principal, route) = (&*subject.principal, permit.route());
         let question = self.question(principal, resource);
         let (sourced, verdict) = self
-            .settle(&question, principal, resource, route, (clock, arrived))
+            .settle(
+                &question,
+                principal,
+                resource,
+                route,
+                (clock, arrived),
+                Asker::Stream,
+            )
             .await?;
         let renewal = Renewal {
             good_until: sourced.good_until(route.stale_if_error),
