@@ -26,14 +26,15 @@ pub use parse::is_scope;
 pub use schema::schema;
 pub use secret::Secret;
 pub use settings::{
-    AccessSettings, AdminSettings, Algorithm, AssertionAlgorithm, AssertionSettings, Bind,
-    BreakerSettings, CacheSettings, ClaimSettings, ClassSettings, CoherenceSettings, CorsSettings,
-    CredentialSource, DatabaseSettings, Endpoint, HealthCheckSettings, IdSource, IdType,
-    IdentitySettings, IntrospectionFallback, IntrospectionSettings, IssuerSettings, KeySource,
-    KindSettings, LimitSettings, LinkSettings, MediaSettings, PolicySettings, Pooler,
-    PostgresSettings, Preflight, RedisSettings, Refresh, RemoteKeyKind, RemoteKeySettings,
-    RouteSettings, Rule, Rules, ServerSettings, ServiceKeySettings, Settings, StorageSettings,
-    StoreSettings, Strictness, Tls, UnknownSubject, UpstreamSettings, ViewSettings,
+    AccessLogSettings, AccessLogTarget, AccessSettings, AdminSettings, Algorithm,
+    AssertionAlgorithm, AssertionSettings, Bind, BreakerSettings, CacheSettings, ClaimSettings,
+    ClassSettings, CoherenceSettings, CorsSettings, CredentialSource, DatabaseSettings, Endpoint,
+    Fraction, HealthCheckSettings, IdSource, IdType, IdentitySettings, IntrospectionFallback,
+    IntrospectionSettings, IssuerSettings, KeySource, KindSettings, LimitSettings, LinkSettings,
+    MediaSettings, PolicySettings, Pooler, PostgresSettings, Preflight, RedisSettings, Refresh,
+    RemoteKeyKind, RemoteKeySettings, RouteSettings, Rule, Rules, ServerSettings,
+    ServiceKeySettings, Settings, StorageSettings, StoreSettings, Strictness, TelemetrySettings,
+    Tls, UnknownSubject, UpstreamSettings, ViewSettings,
 };
 
 use locate::{Finding, Locator};

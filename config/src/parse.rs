@@ -28,6 +28,7 @@ mod server;
 mod service_keys;
 mod source;
 mod store;
+mod telemetry;
 mod upstream;
 mod url;
 mod value;
@@ -97,6 +98,7 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     let routes = route::routes(raw.routes, accepted.no_routes, &referred, report);
     let cors = cors::cors(raw.cors, report);
     let identity = identity::identity(raw.identity, report);
+    let telemetry = telemetry::telemetry(&raw.telemetry, report);
 
     Some(Settings {
         listen: listen?,
@@ -117,6 +119,7 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
         links: links?.map(|links| links.settings),
         cors: cors?,
         identity: identity?,
+        telemetry: telemetry?,
         writable_files: accepted.writable_files,
         insecure: Vec::new(),
         notes: Vec::new(),

@@ -18,6 +18,7 @@ mod route;
 mod scalar;
 mod section;
 mod service_keys;
+mod telemetry;
 mod upstream;
 
 use schemars::JsonSchema;
@@ -39,6 +40,7 @@ pub(crate) use section::{
     PreflightName, Server, Store,
 };
 pub(crate) use service_keys::ServiceKeys;
+pub(crate) use telemetry::{AccessLog, AccessLogName, Telemetry};
 pub(crate) use upstream::{HealthCheck, Upstream};
 
 use crate::error::Problem;
@@ -120,6 +122,9 @@ pub(crate) struct Raw {
     /// What the application is told about the subject.
     #[serde(default)]
     pub(crate) identity: Identity,
+    /// What is told about requests: metrics, the access log, recent decisions.
+    #[serde(default)]
+    pub(crate) telemetry: Telemetry,
 }
 
 mapping::only_mapping!(Raw);

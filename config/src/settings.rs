@@ -14,6 +14,7 @@ mod link;
 mod redis;
 mod route;
 mod service_keys;
+mod telemetry;
 mod upstream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,7 @@ pub use link::{LinkSettings, MediaSettings, StorageSettings};
 pub use redis::{BreakerSettings, RedisSettings};
 pub use route::{AccessSettings, IdSource, RouteSettings, UnknownSubject};
 pub use service_keys::ServiceKeySettings;
+pub use telemetry::{AccessLogSettings, AccessLogTarget, Fraction, TelemetrySettings};
 pub use upstream::{Endpoint, HealthCheckSettings, UpstreamSettings};
 
 use crate::secret::Secret;
@@ -79,6 +81,8 @@ pub struct Settings {
     pub cors: CorsSettings,
     /// What the application is told about the subject.
     pub identity: IdentitySettings,
+    /// What is told about requests.
+    pub telemetry: TelemetrySettings,
     /// Whether files to which everybody may write are read all the same.
     pub writable_files: bool,
     /// Every `insecure_…` option that is on, by its YAML path, to be named in the log at start.

@@ -13,6 +13,7 @@ mod keys;
 mod links;
 mod redis;
 mod rules;
+mod telemetry;
 mod upstream;
 
 use std::collections::BTreeMap;

@@ -15,8 +15,8 @@ use sidegate_policy::{Checks, Decision, Effect, Facts, Policy, Query, Reason, Un
 
 use crate::authn::Principal;
 use crate::clock::Clock;
-use crate::coherence::BootTime;
-use crate::facts::{Asker, Facts as Source, Sourced};
+use crate::coherence::{BootTime, Moment};
+use crate::facts::{Asker, Facts as Source, Sourced, Tier};
 use crate::route::{Access, Route};
 use crate::store::{Answer, Question, StoreError};
 use crate::target::Target;
@@ -45,6 +45,10 @@ pub struct Evidence<'a> {
     pub answer: &'a Answer,
     /// What the checks found, where they were made.
     pub checks: Option<&'a Checks>,
+    /// Where the rows came from; `None`: from nowhere, the token alone counts.
+    pub tier: Option<Tier>,
+    /// When they were true.
+    pub moment: Option<Moment>,
 }
 
 /// Decides.
@@ -126,6 +130,8 @@ impl Authorizer {
         see(Evidence {
             answer,
             checks: verdict.checks(),
+            tier: Some(sourced.tier),
+            moment: Some(sourced.moment),
         });
         let subject = Subject {
             principal: Arc::clone(principal),
@@ -162,6 +168,8 @@ impl Authorizer {
         see(Evidence {
             answer: &answer,
             checks: None,
+            tier: None,
+            moment: None,
         });
         let roles = own_roles(principal, &answer);
         let principal = Arc::clone(principal);

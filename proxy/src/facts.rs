@@ -22,11 +22,11 @@ use crate::cache::{FlightKey, Landed, Terms};
 use crate::coherence::{BOUND, BootTime, Ground, Moment, Tag};
 use crate::store::{Answer, Question, Store, StoreError};
 use asked::{Asked, tags};
-use kept::{Looked, Tier};
+use kept::Looked;
 use sidegate_policy::Id;
 
 pub use credentials::{Known, Patience};
-pub use kept::{Answered, Kept};
+pub use kept::{Answered, Kept, Tier};
 
 /// A query that began longer ago is not joined: its answer could be too old when it comes.
 const JOIN_WITHIN: Duration = Duration::from_millis(500);
@@ -59,11 +59,14 @@ pub struct Sourced {
     pub is_stale: bool,
     /// When they were true.
     pub moment: Moment,
+    /// Where they came from.
+    pub tier: Tier,
 }
 
 impl Sourced {
-    const fn new(answer: Answer, moment: Moment) -> Self {
+    const fn new(answer: Answer, moment: Moment, tier: Tier) -> Self {
         Self {
+            tier,
             answer,
             is_fresh: false,
             is_stale: false,
@@ -129,11 +132,11 @@ impl Facts {
         };
         if let Some((answer, moment)) = found {
             count(Tier::Memory);
-            return Ok(Sourced::new(answer, moment));
+            return Ok(Sourced::new(answer, moment, Tier::Memory));
         }
         if let Some((answer, true_at, tier)) = kept.shared(question, &self.store).await {
             count(tier);
-            return Ok(Sourced::new(answer, Moment::at(true_at)));
+            return Ok(Sourced::new(answer, Moment::at(true_at), tier));
         }
         let error = match self.query(kept, question, arrived, None).await {
             Ok(sourced) => {
@@ -151,7 +154,7 @@ impl Facts {
         let (answer, moment) = stale.ok_or(error)?;
         Ok(Sourced {
             is_stale: true,
-            ..Sourced::new(answer, moment)
+            ..Sourced::new(answer, moment, Tier::Stale)
         })
     }
 
@@ -170,7 +173,7 @@ impl Facts {
         match kept.after_a_poll(question, arrived).await {
             Some((answer, moment)) => Ok(Sourced {
                 is_fresh: true,
-                ..Sourced::new(answer, moment)
+                ..Sourced::new(answer, moment, Tier::Memory)
             }),
             None => self.query(kept, question, arrived, Some(arrived)).await,
         }
@@ -209,7 +212,7 @@ impl Facts {
         let asked = Moment::at(BootTime::now());
         Ok(Sourced {
             is_fresh: true,
-            ..Sourced::new(self.store.ask(question).await?, asked)
+            ..Sourced::new(self.store.ask(question).await?, asked, Tier::Store)
         })
     }
 
@@ -247,13 +250,15 @@ impl Facts {
             .queries_under_way()
             .join(key, terms, known, make)
             .await?;
-        let (answer, is_fresh, moment) = match landed {
-            Landed::Known(answer) => (answer, false, seen.unwrap_or(Moment::at(BootTime::START))),
-            Landed::Flown(answer, began) => (answer, began >= arrived, Moment::at(began)),
-        };
-        Ok(Sourced {
-            is_fresh,
-            ..Sourced::new(answer, moment)
+        Ok(match landed {
+            Landed::Known(answer) => {
+                let moment = seen.unwrap_or(Moment::at(BootTime::START));
+                Sourced::new(answer, moment, Tier::Memory)
+            }
+            Landed::Flown(answer, began) => Sourced {
+                is_fresh: began >= arrived,
+                ..Sourced::new(answer, Moment::at(began), Tier::Store)
+            },
         })
     }
 }

@@ -42,6 +42,7 @@ pub mod listener;
 pub mod media;
 pub mod metrics;
 pub mod migrate;
+pub mod observation;
 pub mod openapi;
 pub mod outcome;
 mod parameter;

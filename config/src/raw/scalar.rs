@@ -28,6 +28,10 @@ impl Expected for bool {
     const EXPECTED: &'static str = "`true` or `false`";
 }
 
+impl Expected for f64 {
+    const EXPECTED: &'static str = "a number";
+}
+
 impl Expected for usize {
     const EXPECTED: &'static str = "a whole number";
 }

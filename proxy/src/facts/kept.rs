@@ -60,14 +60,40 @@ pub struct Answered {
 
 /// Where rows came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tier {
+pub enum Tier {
+    /// This process's memory (L1).
     Memory,
+    /// What instances share (L2).
     Shared,
+    /// The materialized view.
     View,
-    /// Also where it had no answer.
+    /// The store; also where it had no answer.
     Store,
-    /// From memory, because the store could not be asked.
+    /// Memory past the bound, because the store could not be asked.
     Stale,
+}
+
+impl Tier {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [
+        Self::Memory,
+        Self::Shared,
+        Self::View,
+        Self::Store,
+        Self::Stale,
+    ];
+
+    /// Its name in metrics, logs and `explain`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "l1",
+            Self::Shared => "l2",
+            Self::View => "view",
+            Self::Store => "store",
+            Self::Stale => "l1_stale",
+        }
+    }
 }
 
 /// What memory has.

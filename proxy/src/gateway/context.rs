@@ -11,8 +11,10 @@ use uuid::Uuid;
 
 use super::body::Bounded;
 use crate::authn::PresentedKey;
+use crate::authz::Resource;
 use crate::clearance::Cleared;
 use crate::generation::Generation;
+use crate::observation::{Basis, Timeline};
 use crate::outcome::Code;
 use crate::rejection::Rejection;
 use crate::route::Route;
@@ -42,6 +44,11 @@ pub struct RequestContext {
     pub(super) body: Option<Bounded>,
     /// Why it was refused, in words that hold nothing of the request.
     pub(super) detail: Option<String>,
+    /// When its stages ended.
+    pub(super) timeline: Timeline,
+    /// What was asked for, and what the decision rested on, where anybody wants to know.
+    pub(super) resource: Option<Resource>,
+    pub(super) basis: Option<Basis>,
 }
 
 /// Where a request stands. Anything but `Cleared` is not forwarded.
@@ -71,6 +78,9 @@ impl RequestContext {
             handover: None,
             body: None,
             detail: None,
+            timeline: Timeline::begin(),
+            resource: None,
+            basis: None,
         }
     }
 

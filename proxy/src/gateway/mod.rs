@@ -33,6 +33,7 @@ use crate::head;
 use crate::identity::{self, DECISION_ID, DEGRADED};
 use crate::link;
 use crate::metrics::Metrics;
+use crate::observation::{Basis, Stage, Timeline};
 use crate::outcome::Code;
 use crate::pipeline::{Request, Sight};
 use crate::stream::Handed;
@@ -77,6 +78,8 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         ctx: &mut RequestContext,
     ) -> Result<()> {
+        // The context is made before the head of a further request comes.
+        ctx.timeline = Timeline::begin();
         let limits = &ctx.generation.settings.limits;
         // On every request: after the first, Pingora's own default is "for ever" (attacks.md F4).
         // `Connection: close` still closes.
@@ -105,20 +108,30 @@ impl ProxyHttp for Gateway {
         };
         let mut reported = Rules::NONE;
         let see = |sight: Sight<'_>| match sight {
-            Sight::Route(route) => ctx.route = Some(Arc::clone(route)),
+            Sight::Route(route) => {
+                ctx.timeline.end(Stage::Route);
+                ctx.route = Some(Arc::clone(route));
+            }
             Sight::Principal(principal) => {
+                ctx.timeline.end(Stage::Authenticate);
                 ctx.subject = Some(principal.subject.clone());
                 ctx.key = principal.key.clone();
             }
             Sight::Reported(rules) => reported = rules,
             Sight::Link(_) => ctx.by_link = true,
-            Sight::Target(_) | Sight::Resource(_) | Sight::Evidence(_) => {}
+            Sight::Resource(resource) => ctx.resource = Some(resource.clone()),
+            Sight::Evidence(evidence) => ctx.basis = Some(Basis::of(&evidence)),
+            Sight::Target(_) => {}
         };
         let pipeline = &generation.pipeline;
         let admitted = pipeline.admit(request, see).await;
+        if admitted.is_ok() && ctx.subject.is_some() {
+            ctx.timeline.end(Stage::Authorize);
+        }
         self.report(session, ctx, reported);
         let rejection = match admitted.and_then(|clearance| cleared::clear(head, ctx, clearance)) {
             Ok(()) => {
+                ctx.timeline.end(Stage::Identity);
                 if let Some(location) = storage::location(ctx).await {
                     storage::redirect(session, ctx, location).await?;
                     return Ok(true);
@@ -141,6 +154,7 @@ impl ProxyHttp for Gateway {
             }
             Err(rejection) => rejection,
         };
+        ctx.timeline.stop();
         ending::refuse(session, ctx, &rejection).await?;
         Ok(true)
     }
@@ -245,6 +259,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         ctx: &mut RequestContext,
     ) -> Result<()> {
+        ctx.timeline.end(Stage::Upstream);
         if response.status == StatusCode::SWITCHING_PROTOCOLS && !ctx.websocket {
             let unasked = "an upgrade that nobody asked for";
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, unasked).into_up());
