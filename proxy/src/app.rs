@@ -21,10 +21,10 @@ use crate::generation::{AssembleError, Current, Generation};
 use crate::housekeeping::Housekeeping;
 use crate::intake::Intake;
 use crate::listener::{BindError, Bound};
-use crate::metrics::Metrics;
 use crate::posture;
 use crate::pulse::Pulse;
 use crate::reload::{self, Problem, ReadError, Reloader, Watched};
+use crate::telemetry::Telemetry;
 
 /// How long runtimes get to end after the grace period, in seconds.
 const RUNTIME_SHUTDOWN: u64 = 2;
@@ -39,7 +39,6 @@ const POOL: usize = 1024;
 pub struct Listening {
     first: Generation,
     watched: Watched,
-    metrics: Metrics,
     proxy: Bound,
     admin: Bound,
 }
@@ -56,9 +55,6 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error("{0}")]
     Bind(#[from] BindError),
-    /// Two metrics have one name, which a test rules out.
-    #[error("metrics: {0}")]
-    Metrics(#[from] prometheus::Error),
 }
 
 impl Listening {
@@ -69,13 +65,11 @@ impl Listening {
     pub fn start(config: &Path) -> Result<Self, StartError> {
         let (settings, watched) = reload::read(config)?;
         let first = Generation::assemble(settings, None)?;
-        let metrics = Metrics::new()?;
         let proxy = Bound::bind("listen", first.settings.listen)?;
         let admin = Bound::bind("admin.listen", first.settings.admin.listen)?;
         Ok(Self {
             first,
             watched,
-            metrics,
             proxy,
             admin,
         })
@@ -100,7 +94,6 @@ impl Listening {
         let Self {
             first,
             watched,
-            metrics,
             proxy,
             admin,
         } = self;
@@ -110,13 +103,14 @@ impl Listening {
         server.bootstrap();
 
         let current = Arc::new(Current::new(first));
-        let (metrics, pulse) = (Arc::new(metrics), Arc::new(Pulse::default()));
+        let (telemetry, pulse) = (Arc::new(Telemetry::default()), Arc::new(Pulse::default()));
+        let metrics = Arc::clone(&telemetry.metrics);
         let (problem, board) = (Arc::new(Problem::default()), Arc::new(Board::default()));
         metrics.config_generation(current.load().number);
 
-        let gateway = Gateway::new(Arc::clone(&current), Arc::clone(&metrics));
+        let gateway = Gateway::new(Arc::clone(&current), Arc::clone(&telemetry));
         let gateway = http_proxy(&server.configuration, gateway);
-        let intake = Intake::new(gateway, Arc::clone(&current), Arc::clone(&metrics));
+        let intake = Intake::new(gateway, Arc::clone(&current), Arc::clone(&telemetry));
         let mut service = ListeningService::new("proxy".to_owned(), intake);
         service.add_tcp(&proxy.address().to_string());
         server.add_service(proxy.adopt(service));
@@ -135,12 +129,20 @@ impl Listening {
             Arc::clone(&problem),
         );
         server.add_service(background_service("reload", reloader));
-        let admin = Admin::new(admin, current, metrics, pulse, problem, board);
+        let admin = Admin::new(
+            admin,
+            current,
+            Arc::clone(&telemetry),
+            pulse,
+            problem,
+            board,
+        );
         server.add_service(background_service("admin", admin));
         for service in further {
             server.add_boxed_service(service);
         }
         server.run(RunArgs::default());
+        telemetry.access_log.close();
         tracing::info!("stopped");
     }
 }

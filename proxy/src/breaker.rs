@@ -13,6 +13,7 @@ use std::time::Duration;
 use sidegate_config::BreakerSettings;
 
 use crate::coherence::BootTime;
+use crate::metrics::{Definition, Label, Needs};
 
 /// The state of one dependency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,41 @@ enum State {
     HalfOpen(u32, bool),
 }
 
+/// Where a breaker stands, for whoever looks on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Everything passes.
+    Closed,
+    /// A probe passes now and then.
+    HalfOpen,
+    /// Nothing passes, until its time is over and somebody asks.
+    Open,
+}
+
+impl Phase {
+    /// As the metric has it.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        match self {
+            Self::Closed => 0,
+            Self::HalfOpen => 1,
+            Self::Open => 2,
+        }
+    }
+}
+
+/// Where the breakers stand.
+pub(crate) static BREAKERS: Definition = Definition::gauge(
+    "sidegate_breaker_state",
+    "Whether a dependency is asked: 0 closed, it is; 1 half-open, one question at a time; 2 open, it is left alone. \
+     An introspection's has its issuer",
+)
+.by(&[
+    Label::closed("breaker", || vec!["introspection", "redis", "storage"]),
+    Label::configured("issuer", "`issuers[].issuer`"),
+])
+.needing(Needs::Breaker);
+
 impl Breaker {
     /// Closed.
     #[must_use]
@@ -43,6 +79,16 @@ impl Breaker {
             open: settings.open,
             successes: settings.successes,
             state: State::Closed(0),
+        }
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub const fn phase(&self) -> Phase {
+        match self.state {
+            State::Closed(_) => Phase::Closed,
+            State::HalfOpen(..) => Phase::HalfOpen,
+            State::Open(_) => Phase::Open,
         }
     }
 

@@ -28,6 +28,7 @@ use crate::facts::Facts;
 use crate::guard;
 use crate::identity::{AssertionError, Identity};
 use crate::media::{Media, MediaError};
+use crate::metrics::RequestMetrics;
 use crate::pipeline::Pipeline;
 use crate::route::{RouteTable, RouteTableError};
 use crate::store::{FileError, Store};
@@ -54,6 +55,8 @@ pub struct Generation {
     pub media: Option<Arc<Media>>,
     /// Where requests go.
     pub upstreams: Arc<Upstreams>,
+    /// What is told of requests; `None`: nothing.
+    pub requests: Option<RequestMetrics>,
 }
 
 /// Why a configuration cannot be used.
@@ -83,6 +86,9 @@ pub enum AssembleError {
     /// The storage behind media cannot be asked: the system has no certificates.
     #[error("links.storage: {0}")]
     Media(#[from] MediaError),
+    /// The bounds of a histogram do not rise, which a test rules out.
+    #[error("metrics: {0}")]
+    Metrics(#[from] prometheus::Error),
     /// The assertion's key is unusable.
     #[error("{0}")]
     Assertion(#[from] AssertionError),
@@ -141,6 +147,11 @@ impl Generation {
                 Arc::new(Upstreams::new(&settings.upstream, known))
             }
         };
+        let known = previous.and_then(|previous| previous.requests.as_ref());
+        let told = settings.telemetry.request_metrics;
+        let requests = told
+            .then(|| RequestMetrics::new(pipeline.routes.routes().iter(), known))
+            .transpose()?;
         let number = previous.map_or(1, |previous| previous.number.saturating_add(1));
         let hash = hash(&settings);
         Ok(Self {
@@ -153,6 +164,7 @@ impl Generation {
             facts,
             media,
             upstreams,
+            requests,
         })
     }
 

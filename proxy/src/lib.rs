@@ -6,6 +6,7 @@
 //!
 //! The library exists for the binary, its tests and its fuzzers; it is no stable interface.
 
+pub mod access_log;
 pub mod admin;
 pub mod app;
 pub mod authn;
@@ -58,6 +59,7 @@ pub mod spelling;
 pub mod store;
 pub mod stream;
 pub mod target;
+pub mod telemetry;
 pub mod throttle;
 pub mod tls;
 pub mod upstream;

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use sidegate::app::Listening;
 use sidegate::generation::Generation;
-use sidegate::{authn, demo, explain, migrate};
+use sidegate::{access_log, authn, demo, explain, metrics, migrate};
 use sidegate_config::{Env, ProcessEnv};
 use tracing_subscriber::EnvFilter;
 
@@ -148,8 +148,13 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Print the JSON Schema of the configuration.
-    Schema,
+    /// Print what things look like, for tools: the JSON Schema of the configuration or of a line of the
+    /// access log, or the list of all metrics.
+    Schema {
+        /// Of what.
+        #[arg(default_value = "config")]
+        of: SchemaOf,
+    },
     /// Run a small application behind Sidegate and print a tour of it.
     Demo {
         /// The proxy's port; the admin listener and the application take the next two. 0: free
@@ -160,6 +165,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What `sidegate schema` describes.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum SchemaOf {
+    /// The configuration, as JSON Schema.
+    Config,
+    /// A line of the access log, as JSON Schema.
+    AccessLog,
+    /// Every metric, as Markdown.
+    Metrics,
 }
 
 /// What ends the process with exit code 1.
@@ -235,7 +251,11 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
             config,
             json,
         } => return routes::describe(&openapi, config.as_deref(), json),
-        Command::Schema => print(&format!("{:#}", sidegate_config::schema()))?,
+        Command::Schema { of } => print(&match of {
+            SchemaOf::Config => format!("{:#}", sidegate_config::schema()),
+            SchemaOf::AccessLog => format!("{:#}", access_log::schema()),
+            SchemaOf::Metrics => metrics::markdown().trim_end().to_owned(),
+        })?,
         Command::Demo { port, json } => demo::run(port, json)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -95,10 +95,9 @@ impl Timeline {
         }
     }
 
-    /// A stage has ended, and with it those before that were left out.
+    /// A stage has ended; those before it that have not were left out.
     pub fn end(&mut self, stage: Stage) {
-        let ends = Stage::ALL.iter().zip(&mut self.ends);
-        if let Some((_, end)) = ends.into_iter().find(|(known, _)| **known == stage) {
+        if let Some(end) = self.ends.get_mut(stage as usize) {
             *end = BootTime::now();
         }
     }

@@ -72,45 +72,124 @@ pub enum Code {
     Internal,
 }
 
+/// How a request ended, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It went on.
+    Allow,
+    /// It was refused for what it is.
+    Deny,
+    /// It could not be decided.
+    Error,
+}
+
+impl Outcome {
+    /// Each of them.
+    pub const ALL: [Self; 3] = [Self::Allow, Self::Deny, Self::Error];
+
+    /// Its name in metrics, logs and `explain`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Error => "error",
+        }
+    }
+
+    /// Its place in [`Outcome::ALL`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// The codes that are not a rule's or the policy's.
+const OWN: [Code; 30] = [
+    Code::Public,
+    Code::Preflight,
+    Code::PreflightAnswered,
+    Code::Authenticated,
+    Code::MalformedHead,
+    Code::MalformedTarget,
+    Code::HeadTooSlow,
+    Code::HeadTooLarge,
+    Code::TargetTooLong,
+    Code::BodyTooLarge,
+    Code::BodyTimedOut,
+    Code::MalformedBody,
+    Code::Throttled,
+    Code::DoubledCredential,
+    Code::UnnamedResource,
+    Code::MissingCredential,
+    Code::InvalidCredential,
+    Code::InvalidLink,
+    Code::OriginNotAllowed,
+    Code::InsufficientScope,
+    Code::NoRoute,
+    Code::KeysUnavailable,
+    Code::IssuerUnavailable,
+    Code::StoreUnavailable,
+    Code::StoreTimedOut,
+    Code::StoreRefused,
+    Code::StoreMalformed,
+    Code::DecisionTimeout,
+    Code::Abandoned,
+    Code::Internal,
+];
+
 impl Code {
+    /// How many there are.
+    pub const COUNT: usize = OWN.len() + Rule::ALL.len() + Reason::ALL.len();
+
     /// Every code.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let mut all = vec![
-            Self::Public,
-            Self::Preflight,
-            Self::PreflightAnswered,
-            Self::Authenticated,
-            Self::MalformedHead,
-            Self::MalformedTarget,
-            Self::HeadTooSlow,
-            Self::HeadTooLarge,
-            Self::TargetTooLong,
-            Self::BodyTooLarge,
-            Self::BodyTimedOut,
-            Self::MalformedBody,
-            Self::Throttled,
-            Self::DoubledCredential,
-            Self::UnnamedResource,
-            Self::MissingCredential,
-            Self::InvalidCredential,
-            Self::InvalidLink,
-            Self::OriginNotAllowed,
-            Self::InsufficientScope,
-            Self::NoRoute,
-            Self::KeysUnavailable,
-            Self::IssuerUnavailable,
-            Self::StoreUnavailable,
-            Self::StoreTimedOut,
-            Self::StoreRefused,
-            Self::StoreMalformed,
-            Self::DecisionTimeout,
-            Self::Abandoned,
-            Self::Internal,
-        ];
+        let mut all = OWN.to_vec();
         all.extend(Rule::ALL.map(Self::Strict));
         all.extend(Reason::ALL.map(Self::Decision));
         all
+    }
+
+    /// Its place in [`Code::all`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        const RULES: usize = OWN.len();
+        const REASONS: usize = RULES + Rule::ALL.len();
+        match self {
+            Self::Public => 0,
+            Self::Preflight => 1,
+            Self::PreflightAnswered => 2,
+            Self::Authenticated => 3,
+            Self::MalformedHead => 4,
+            Self::MalformedTarget => 5,
+            Self::HeadTooSlow => 6,
+            Self::HeadTooLarge => 7,
+            Self::TargetTooLong => 8,
+            Self::BodyTooLarge => 9,
+            Self::BodyTimedOut => 10,
+            Self::MalformedBody => 11,
+            Self::Throttled => 12,
+            Self::DoubledCredential => 13,
+            Self::UnnamedResource => 14,
+            Self::MissingCredential => 15,
+            Self::InvalidCredential => 16,
+            Self::InvalidLink => 17,
+            Self::OriginNotAllowed => 18,
+            Self::InsufficientScope => 19,
+            Self::NoRoute => 20,
+            Self::KeysUnavailable => 21,
+            Self::IssuerUnavailable => 22,
+            Self::StoreUnavailable => 23,
+            Self::StoreTimedOut => 24,
+            Self::StoreRefused => 25,
+            Self::StoreMalformed => 26,
+            Self::DecisionTimeout => 27,
+            Self::Abandoned => 28,
+            Self::Internal => 29,
+            Self::Strict(rule) => RULES + rule as usize,
+            Self::Decision(reason) => REASONS + reason as usize,
+        }
     }
 
     /// The name used in metrics, logs and `explain`.
@@ -155,13 +234,19 @@ impl Code {
     /// Whether the request went on, was refused for what it is, or could not be decided.
     #[must_use]
     pub const fn outcome(self) -> &'static str {
+        self.ended().name()
+    }
+
+    /// The same.
+    #[must_use]
+    pub const fn ended(self) -> Outcome {
         match self {
             Self::Public | Self::Preflight | Self::PreflightAnswered | Self::Authenticated => {
-                "allow"
+                Outcome::Allow
             }
             Self::Decision(reason) => match reason.effect() {
-                sidegate_policy::Effect::Allow => "allow",
-                sidegate_policy::Effect::Deny => "deny",
+                sidegate_policy::Effect::Allow => Outcome::Allow,
+                sidegate_policy::Effect::Deny => Outcome::Deny,
             },
             Self::MalformedHead
             | Self::MalformedTarget
@@ -180,7 +265,7 @@ impl Code {
             | Self::InvalidLink
             | Self::OriginNotAllowed
             | Self::InsufficientScope
-            | Self::NoRoute => "deny",
+            | Self::NoRoute => Outcome::Deny,
             Self::KeysUnavailable
             | Self::IssuerUnavailable
             | Self::StoreUnavailable
@@ -189,7 +274,24 @@ impl Code {
             | Self::StoreMalformed
             | Self::DecisionTimeout
             | Self::Abandoned
-            | Self::Internal => "error",
+            | Self::Internal => Outcome::Error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_its_place() {
+        let all = Code::all();
+        assert_eq!(all.len(), Code::COUNT);
+        for (place, code) in all.iter().enumerate() {
+            assert_eq!(code.index(), place, "{code:?}");
+        }
+        for (place, outcome) in Outcome::ALL.iter().enumerate() {
+            assert_eq!(outcome.index(), place);
         }
     }
 }

@@ -21,7 +21,7 @@ pub(super) async fn shared(bench: &Bench) -> Result<Line, BenchError> {
     let first = stage.instance(&bench.sidegate, Some(redis.url())).await?;
     stage.once_each(&first, RATE).await?;
     let all = u64::try_from(questions).unwrap_or(u64::MAX);
-    wait(&first, "sidegate_l2_writes{result=\"done\"}", all).await?;
+    wait(&first, "sidegate_l2_writes_total{result=\"done\"}", all).await?;
     drop(first);
     let second = stage.instance(&bench.sidegate, Some(redis.url())).await?;
     let report = stage.once_each(&second, RATE).await?;
@@ -76,9 +76,9 @@ async fn latency(
     tier: &str,
     most: u64,
 ) -> Result<Line, BenchError> {
-    let all = sidegate.metric("sidegate_answers{").await?;
+    let all = sidegate.metric("sidegate_answers_total{").await?;
     let own = sidegate
-        .metric(&format!("sidegate_answers{{tier=\"{tier}\"}}"))
+        .metric(&format!("sidegate_answers_total{{tier=\"{tier}\"}}"))
         .await?;
     if own * 100 < all * (100 - MOST_OTHERS) {
         let why = format!("{own} of {all} questions were answered by {tier}");

@@ -30,16 +30,16 @@ use serde_json::json;
 
 use crate::cache;
 use crate::coherence::BootTime;
-use crate::database::Database;
 use crate::doctor::{Board, Severity};
 use crate::explain::{self, Request};
 use crate::facts::Facts;
 use crate::generation::Current;
 use crate::listener::Bound;
-use crate::metrics::Metrics;
+use crate::metrics::Scrape;
 use crate::pulse::Pulse;
 use crate::reload::Problem;
 use crate::store::{PostgresStore, Store};
+use crate::telemetry::Telemetry;
 
 /// A directory that nobody has looked at for so long may miss a right that was taken away, and a
 /// database may have lost its connections.
@@ -58,7 +58,7 @@ pub struct Admin {
 #[derive(Debug)]
 struct Shared {
     current: Arc<Current>,
-    metrics: Arc<Metrics>,
+    telemetry: Arc<Telemetry>,
     pulse: Arc<Pulse>,
     problem: Arc<Problem>,
     board: Arc<Board>,
@@ -70,14 +70,14 @@ impl Admin {
     pub fn new(
         bound: Bound,
         current: Arc<Current>,
-        metrics: Arc<Metrics>,
+        telemetry: Arc<Telemetry>,
         pulse: Arc<Pulse>,
         problem: Arc<Problem>,
         board: Arc<Board>,
     ) -> Self {
         let shared = Shared {
             current,
-            metrics,
+            telemetry,
             pulse,
             problem,
             board,
@@ -258,23 +258,36 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
         header::CONTENT_TYPE,
         "text/plain; version=0.0.4; charset=utf-8",
     )];
+    (content_type, scrape(&shared).text()).into_response()
+}
+
+/// Reads every metric.
+fn scrape(shared: &Shared) -> Scrape {
     let current = shared.current.load();
-    let database = current.store.postgres().map(PostgresStore::database);
-    let mut further = database.map(Database::gather).unwrap_or_default();
-    // Two metrics with one name, which a test rules out, are no reason to keep back the others.
-    further.extend(
-        current
-            .facts
-            .kept()
-            .and_then(|kept| cache::gather(kept).ok())
-            .unwrap_or_default(),
-    );
-    let authenticator = &current.pipeline.authenticator;
-    further.extend(authenticator.gather().unwrap_or_default());
-    let links = current.pipeline.links.as_ref().map(|links| links.gather());
-    let media = current.media.as_ref().map(|media| media.gather());
-    further.extend(links.into_iter().chain(media).flatten().flatten());
-    (content_type, shared.metrics.text(further)).into_response()
+    let mut scrape = Scrape::default();
+    let store = current.store.postgres();
+    shared
+        .telemetry
+        .metrics
+        .gather(&mut scrape, store.is_some());
+    shared.telemetry.access_log.gather(&mut scrape);
+    if let Some(requests) = &current.requests {
+        requests.gather(&mut scrape);
+    }
+    if let Some(store) = store {
+        store.database().gather(&mut scrape);
+    }
+    if let Some(kept) = current.facts.kept() {
+        cache::gather(kept, &mut scrape);
+    }
+    current.pipeline.authenticator.gather(&mut scrape);
+    if let Some(links) = &current.pipeline.links {
+        links.gather(&mut scrape);
+    }
+    if let Some(media) = &current.media {
+        media.gather(&mut scrape);
+    }
+    scrape
 }
 
 async fn jwks(State(shared): State<Arc<Shared>>) -> Response {

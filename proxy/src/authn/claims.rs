@@ -89,6 +89,55 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// Each of them.
+    pub const ALL: [Self; 19] = [
+        Self::TooLong,
+        Self::Malformed,
+        Self::ForbiddenHeader,
+        Self::UnknownIssuer,
+        Self::AlgorithmNotAllowed,
+        Self::UnknownKey,
+        Self::Signature,
+        Self::Type,
+        Self::Claim,
+        Self::Audience,
+        Self::Expired,
+        Self::Revoked,
+        Self::UnknownServiceKey,
+        Self::NotYetValid,
+        Self::Lifetime,
+        Self::Inactive,
+        Self::IssuerUnavailable,
+        Self::KeysUnavailable,
+        Self::Subject,
+    ];
+
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooLong => "too_long",
+            Self::Malformed => "malformed",
+            Self::ForbiddenHeader => "forbidden_header",
+            Self::UnknownIssuer => "unknown_issuer",
+            Self::AlgorithmNotAllowed => "algorithm_not_allowed",
+            Self::UnknownKey => "unknown_key",
+            Self::Signature => "signature",
+            Self::Type => "type",
+            Self::Claim => "claim",
+            Self::Audience => "audience",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::UnknownServiceKey => "unknown_service_key",
+            Self::NotYetValid => "not_yet_valid",
+            Self::Lifetime => "lifetime",
+            Self::Inactive => "inactive",
+            Self::IssuerUnavailable => "issuer_unavailable",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::Subject => "subject",
+        }
+    }
+
     /// Whether nobody can know now, and the token may be good.
     #[must_use]
     pub const fn is_unknown(self) -> bool {

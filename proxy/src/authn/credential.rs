@@ -43,6 +43,27 @@ pub enum CredentialError {
     OriginNotAllowed,
 }
 
+impl CredentialError {
+    /// Each of them.
+    pub const ALL: [Self; 4] = [
+        Self::Missing,
+        Self::Doubled,
+        Self::NotBearer,
+        Self::OriginNotAllowed,
+    ];
+
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Doubled => "doubled",
+            Self::NotBearer => "not_bearer",
+            Self::OriginNotAllowed => "origin_not_allowed",
+        }
+    }
+}
+
 /// A token and where it was.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Credential<'r> {

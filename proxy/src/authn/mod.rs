@@ -38,18 +38,21 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, Method};
-use prometheus::proto::MetricFamily;
 use sidegate_config::{ClaimSettings, IssuerSettings, Settings};
 use sidegate_policy::{Id, IdType, UnixMicros};
 
 use crate::head::Head;
 use crate::link::LinkError;
+use crate::metrics::{Definition, Scrape};
 use claims::Verified;
 use credential::Carriers;
 use introspection::Introspection;
 use keys::KeySet;
 use service_key::ServiceKeys;
 use verified::{Name, VerifiedTokens};
+
+/// What is told of credentials.
+pub(crate) static METRICS: [&[&Definition]; 2] = [&verified::METRICS, &introspection::METRICS];
 
 /// Why a request has no principal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
@@ -63,6 +66,43 @@ pub enum AuthnError {
     /// A link that is not good.
     #[error(transparent)]
     Link(#[from] LinkError),
+}
+
+impl AuthnError {
+    /// How many there are.
+    pub const COUNT: usize =
+        CredentialError::ALL.len() + TokenError::ALL.len() + LinkError::ALL.len();
+
+    /// Every one.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let mut all: Vec<_> = CredentialError::ALL.map(Self::Credential).into();
+        all.extend(TokenError::ALL.map(Self::Token));
+        all.extend(LinkError::ALL.map(Self::Link));
+        all
+    }
+
+    /// Its place in [`AuthnError::all`].
+    #[must_use]
+    pub const fn index(self) -> usize {
+        const TOKENS: usize = CredentialError::ALL.len();
+        const LINKS: usize = TOKENS + TokenError::ALL.len();
+        match self {
+            Self::Credential(error) => error as usize,
+            Self::Token(error) => TOKENS + error as usize,
+            Self::Link(error) => LINKS + error as usize,
+        }
+    }
+
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Credential(error) => error.name(),
+            Self::Token(error) => error.name(),
+            Self::Link(error) => error.name(),
+        }
+    }
 }
 
 /// Verifies credentials. Built once from the configuration.
@@ -207,14 +247,10 @@ impl Authenticator {
         self.verified.find(name, carrier, now, version)
     }
 
-    /// How many tokens were verified and known again, as metrics.
-    ///
-    /// # Errors
-    /// When two have one name, which a test rules out.
-    pub fn gather(&self) -> Result<Vec<MetricFamily>, prometheus::Error> {
-        let mut families = self.verified.gather()?;
-        families.extend(introspection::gather(self.introspections())?);
-        Ok(families)
+    /// How many tokens were verified and known again, and how issuers were asked, as metrics.
+    pub fn gather(&self, scrape: &mut Scrape) {
+        self.verified.gather(scrape);
+        introspection::gather(self.introspections(), scrape);
     }
 
     /// Whether a request carries one credential, good or bad.

@@ -14,14 +14,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use prometheus::proto::MetricFamily;
-use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use sidegate_policy::UnixMicros;
 
 use super::{Carrier, Principal};
 use crate::coherence::BootTime;
+use crate::metrics::{Definition, Label, Scrape};
 
 /// What stands for a token: its SHA-256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -156,26 +155,29 @@ impl VerifiedTokens {
         self.entries.as_ref().map_or(0, Cache::weight)
     }
 
-    /// As metrics, read when somebody scrapes.
-    pub(super) fn gather(&self) -> Result<Vec<MetricFamily>, prometheus::Error> {
-        let registry = Registry::new();
-        let help = "Good tokens that were presented, by what said so";
-        let tokens = IntGaugeVec::new(Opts::new("sidegate_tokens", help), &["from"])?;
-        registry.register(Box::new(tokens.clone()))?;
-        for (from, count) in [
-            ("memory", &self.from_memory),
-            ("signature", &self.verified),
-            ("issuer", &self.confirmed),
-        ] {
-            let count = i64::try_from(count.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
-            tokens.with_label_values(&[from]).set(count);
+    /// Read when somebody scrapes.
+    pub(super) fn gather(&self, scrape: &mut Scrape) {
+        let counts = [&self.from_memory, &self.verified, &self.confirmed];
+        for (from, count) in FROM.iter().zip(counts) {
+            scrape.add(&TOKENS, &[from], count.load(Ordering::Relaxed));
         }
-        let bytes = IntGauge::new("sidegate_token_bytes", "What the tokens in memory weigh")?;
-        bytes.set(i64::try_from(self.bytes()).unwrap_or(i64::MAX));
-        registry.register(Box::new(bytes))?;
-        Ok(registry.gather())
+        scrape.add(&BYTES, &[], self.bytes());
     }
 }
+
+/// What has said that a token is good.
+const FROM: [&str; 3] = ["memory", "signature", "issuer"];
+
+static TOKENS: Definition = Definition::counter(
+    "sidegate_tokens_total",
+    "Good tokens that were presented, by what said so",
+)
+.by(&[Label::closed("from", || FROM.into())]);
+static BYTES: Definition =
+    Definition::gauge("sidegate_token_bytes", "What the tokens in memory weigh");
+
+/// What is told of tokens.
+pub(super) static METRICS: [&Definition; 2] = [&TOKENS, &BYTES];
 
 /// Names, entries and what they point to.
 #[derive(Debug, Clone)]

@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
-use quick_cache::{Equivalent, Weighter};
+use quick_cache::{DefaultHashBuilder, Equivalent, Lifecycle, Weighter};
 use sidegate_config::ClassSettings;
 
+use super::age::{AgeTally, Ages};
 use super::entry::{Entry, State, until};
 use super::weight::Heap;
 use crate::coherence::{BootTime, Reading, Slot, Version};
@@ -28,8 +29,14 @@ pub struct ClassStats {
     pub bytes: u64,
     /// What they may weigh, in bytes.
     pub capacity: u64,
+    /// Rows, and absences of rows, that were kept so far.
+    pub fills: u64,
+    /// Those that were pushed out to make room.
+    pub evictions: u64,
     /// Look-ups that found what counts.
     pub hits: u64,
+    /// The same by age.
+    pub ages: Ages,
     /// Look-ups that found nothing.
     pub absent: u64,
     /// Look-ups that found what was too old.
@@ -48,7 +55,8 @@ impl ClassStats {
 
 /// One class.
 pub(super) struct Class<K, R> {
-    entries: Cache<K, Entry<R>, Weight>,
+    entries: Cache<K, Entry<R>, Weight, DefaultHashBuilder, Evictions>,
+    evictions: Evictions,
     ttl: Duration,
     negative_ttl: Duration,
     tally: Tally,
@@ -69,7 +77,9 @@ pub(super) struct Origin {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Tally {
-    hits: AtomicU64,
+    /// Hits, by age.
+    ages: AgeTally,
+    fills: AtomicU64,
     absent: AtomicU64,
     expired: AtomicU64,
     touched: AtomicU64,
@@ -82,8 +92,11 @@ impl<K: Eq + Hash + Heap, R: Heap> Class<K, R> {
         let typical = Self::TABLE.saturating_add(TYPICAL_HEAP);
         let typical = typical.saturating_add(typical / SPREAD);
         let estimate = usize::try_from(bytes).unwrap_or(usize::MAX) / typical;
+        let (hasher, evictions) = (DefaultHashBuilder::default(), Evictions::default());
+        let entries = Cache::with(estimate.max(1), bytes, Weight, hasher, evictions.clone());
         Self {
-            entries: Cache::with_weighter(estimate.max(1), bytes, Weight),
+            entries,
+            evictions,
             ttl: settings.ttl,
             negative_ttl,
             tally: Tally::default(),
@@ -104,14 +117,17 @@ impl<K: Eq + Hash + Heap, R: Heap> Class<K, R> {
     {
         let found = self.entries.get(key);
         let state = found.as_ref().map(|entry| entry.state(reading, now));
-        let count = match state {
-            Some(State::Good) => &self.tally.hits,
-            Some(State::Expired) => &self.tally.expired,
-            Some(State::Touched) => &self.tally.touched,
-            None => &self.tally.absent,
+        let count = match (&found, state) {
+            (Some(entry), Some(State::Good)) => {
+                self.tally.ages.hit(entry.age(now));
+                return found;
+            }
+            (_, Some(State::Expired)) => &self.tally.expired,
+            (_, Some(State::Touched)) => &self.tally.touched,
+            (_, Some(State::Good) | None) => &self.tally.absent,
         };
         count.fetch_add(1, Ordering::Relaxed);
-        found.filter(|_| state == Some(State::Good))
+        None
     }
 
     /// What was kept last under a key, whether it counts or not. Counts as no look-up.
@@ -138,24 +154,32 @@ impl<K: Eq + Hash + Heap, R: Heap> Class<K, R> {
         let weight = weight.saturating_add(weight / SPREAD);
         // What weighs more than 4 GiB fits nowhere, and this size neither.
         let weight = u32::try_from(weight).unwrap_or(u32::MAX);
+        let until = until(origin.now, ttl);
+        let life = until.since(origin.now).as_millis();
         let entry = Entry {
             row,
             version: origin.version,
             slot: origin.slot,
             weight,
-            until: until(origin.now, ttl),
+            life: u32::try_from(life).unwrap_or(u32::MAX),
+            until,
         };
+        self.tally.fills.fetch_add(1, Ordering::Relaxed);
         self.entries.insert(key, entry);
     }
 
     /// How it is doing. Takes every lock of the cache, one after the other.
     pub(super) fn stats(&self) -> ClassStats {
         let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let ages = self.tally.ages.read();
         ClassStats {
             entries: u64::try_from(self.entries.len()).unwrap_or(u64::MAX),
             bytes: self.entries.weight(),
             capacity: self.entries.capacity(),
-            hits: count(&self.tally.hits),
+            fills: count(&self.tally.fills),
+            evictions: count(&self.evictions.0),
+            hits: ages.hits(),
+            ages,
             absent: count(&self.tally.absent),
             expired: count(&self.tally.expired),
             touched: count(&self.tally.touched),
@@ -169,6 +193,18 @@ impl<K, R> fmt::Debug for Class<K, R> {
             .field("ttl", &self.ttl)
             .field("tally", &self.tally)
             .finish_non_exhaustive()
+    }
+}
+
+/// Counts what is pushed out.
+#[derive(Debug, Clone, Default)]
+struct Evictions(Arc<AtomicU64>);
+
+impl<K, R> Lifecycle<K, Entry<R>> for Evictions {
+    type RequestState = ();
+
+    fn on_evict(&self, (): &mut (), _key: K, _entry: Entry<R>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 

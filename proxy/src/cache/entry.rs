@@ -23,6 +23,8 @@ pub(super) struct Entry<R> {
     pub(super) slot: Slot,
     /// What key and entry weigh, in bytes; a weight may not change while it is kept.
     pub(super) weight: u32,
+    /// For how long it is kept, in milliseconds: so long before `until` it was.
+    pub(super) life: u32,
     /// From here on it does not count.
     pub(super) until: BootTime,
 }
@@ -49,6 +51,12 @@ impl<R> Entry<R> {
             State::Good
         }
     }
+
+    /// How long ago it was kept, in milliseconds.
+    pub(super) fn age(&self, now: BootTime) -> u64 {
+        let left = self.until.since(now).as_millis();
+        u64::from(self.life).saturating_sub(u64::try_from(left).unwrap_or(u64::MAX))
+    }
 }
 
 // Derived, it would ask for `R: Clone`.
@@ -59,6 +67,7 @@ impl<R> Clone for Entry<R> {
             version: self.version,
             slot: self.slot,
             weight: self.weight,
+            life: self.life,
             until: self.until,
         }
     }

@@ -28,6 +28,7 @@
 //! what it takes to tell whether it still counts (`entry`) and what it weighs (`weight`).
 //! [`Flights`] lets those who miss the same thing share one query.
 
+mod age;
 mod class;
 mod entry;
 mod flight;
@@ -40,8 +41,10 @@ mod weight;
 #[cfg(test)]
 mod tests;
 
+pub use age::Ages;
 pub use class::ClassStats;
 pub use flight::{FlightKey, Flights, Landed, Terms};
+pub(crate) use gauges::METRICS;
 pub use gauges::gather;
 pub use l1::{L1, L1Stats, Missed};
 pub use l2::{Found, L2, L2Error, Lookup, Write, is_refused_unsealed};

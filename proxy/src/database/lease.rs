@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use deadpool_postgres::{ClientWrapper, Object};
-use prometheus::IntCounter;
 
 /// A connection in use. Unless it is [finished](Self::finish) it is closed and not returned: a
 /// query that was cancelled or timed out may still be running on it, and its answer would be the
@@ -15,11 +16,11 @@ use prometheus::IntCounter;
 #[must_use]
 pub struct Lease {
     object: Option<Object>,
-    discarded: IntCounter,
+    discarded: Arc<AtomicU64>,
 }
 
 impl Lease {
-    pub(super) const fn new(object: Object, discarded: IntCounter) -> Self {
+    pub(super) const fn new(object: Object, discarded: Arc<AtomicU64>) -> Self {
         Self {
             object: Some(object),
             discarded,
@@ -47,7 +48,7 @@ impl Deref for Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(object) = self.object.take() {
-            self.discarded.inc();
+            self.discarded.fetch_add(1, Ordering::Relaxed);
             // What is taken out of the pool is closed when it is dropped.
             drop(Object::take(object));
         }

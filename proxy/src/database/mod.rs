@@ -25,13 +25,13 @@ pub use lease::Lease;
 pub use notice::Notice;
 pub use purpose::Purpose;
 pub use tally::Ending;
+pub(crate) use tally::METRICS;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use prometheus::proto::MetricFamily;
 use sidegate_config::{DatabaseSettings, Secret};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -41,6 +41,8 @@ use purpose::PerPurpose;
 use share::shares;
 use tally::Tally;
 use tls::{Encryption, fingerprint};
+
+use crate::metrics::Scrape;
 
 /// How often the pools are tended.
 const ROUND: Duration = Duration::from_secs(1);
@@ -76,7 +78,7 @@ impl Database {
     /// # Errors
     /// When a URL or the certificates cannot be used.
     pub fn new(settings: &DatabaseSettings) -> Result<Self, DatabaseError> {
-        Self::with_tally(settings, Arc::new(Tally::new()?))
+        Self::with_tally(settings, Arc::new(Tally::new()))
     }
 
     /// Pools that take the place of others: the counters go on.
@@ -100,7 +102,7 @@ impl Database {
                 (purpose, *shares.of(purpose)),
                 settings,
                 (config, Opener(encryption.clone())),
-                tally.discarded(purpose).clone(),
+                Arc::clone(tally.discarded(purpose)),
             )
         })?;
         Ok(Self {
@@ -152,9 +154,8 @@ impl Database {
     }
 
     /// The pools' metrics.
-    #[must_use]
-    pub fn gather(&self) -> Vec<MetricFamily> {
-        self.tally.gather(self.pools())
+    pub fn gather(&self, scrape: &mut Scrape) {
+        self.tally.gather(self.pools(), scrape);
     }
 
     /// Opens the base connections and keeps them, closes idle overflow and connections that are

@@ -5,6 +5,8 @@
 //! closed. The connection that was used last is handed out first, so that overflow which load no
 //! longer needs does become idle.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::{
@@ -12,7 +14,6 @@ use deadpool_postgres::{
     PoolError, QueueMode, RecyclingMethod, Runtime, Timeouts,
 };
 use futures_util::future::try_join_all;
-use prometheus::IntCounter;
 use sidegate_config::DatabaseSettings;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -43,7 +44,7 @@ pub(super) struct ConnectionPool {
     connect_timeout: Duration,
     idle_timeout: Duration,
     max_lifetime: Duration,
-    discarded: IntCounter,
+    discarded: Arc<AtomicU64>,
 }
 
 impl ConnectionPool {
@@ -52,7 +53,7 @@ impl ConnectionPool {
         (purpose, share): (Purpose, Share),
         settings: &DatabaseSettings,
         (config, opener): (tokio_postgres::Config, Opener),
-        discarded: IntCounter,
+        discarded: Arc<AtomicU64>,
     ) -> Result<Self, DatabaseError> {
         let fast = ManagerConfig {
             recycling_method: RecyclingMethod::Fast,
@@ -69,7 +70,7 @@ impl ConnectionPool {
         let pool = Pool::builder(Manager::from_connect(config, opener, fast))
             .config(limits)
             .runtime(Runtime::Tokio1)
-            .pre_recycle(fitness(settings, discarded.clone()))
+            .pre_recycle(fitness(settings, Arc::clone(&discarded)))
             .build()
             .map_err(|_no_runtime| DatabaseError::Closed)?;
         let patience = if purpose.is_for_requests() {
@@ -100,7 +101,7 @@ impl ConnectionPool {
         let object = taken
             .map_err(|_elapsed| DatabaseError::TimedOut)?
             .map_err(no_connection)?;
-        Ok(Lease::new(object, self.discarded.clone()))
+        Ok(Lease::new(object, Arc::clone(&self.discarded)))
     }
 
     /// How it is now.
@@ -156,7 +157,7 @@ impl ConnectionPool {
         let closed = self.pool.retain(|client, metrics| {
             let dead = client.is_closed();
             if dead {
-                self.discarded.inc();
+                self.discarded.fetch_add(1, Ordering::Relaxed);
             }
             let retires = retiring > 0 && metrics.age() >= soon;
             let idle = surplus > 0 && metrics.last_used() >= self.idle_timeout;
@@ -172,11 +173,11 @@ impl ConnectionPool {
 }
 
 /// Whether an idle connection may be handed out.
-fn fitness(settings: &DatabaseSettings, discarded: IntCounter) -> Hook {
+fn fitness(settings: &DatabaseSettings, discarded: Arc<AtomicU64>) -> Hook {
     let max_lifetime = settings.max_lifetime;
     let ping_timeout = PING_TIMEOUT.min(settings.query_timeout / 2);
     Hook::async_fn(move |client: &mut ClientWrapper, metrics: &Metrics| {
-        let discarded = discarded.clone();
+        let discarded = Arc::clone(&discarded);
         Box::pin(async move {
             if metrics.age() >= max_lifetime {
                 return Err(HookError::message("too old"));
@@ -186,7 +187,7 @@ fn fitness(settings: &DatabaseSettings, discarded: IntCounter) -> Hook {
             if alive {
                 return Ok(());
             }
-            discarded.inc();
+            discarded.fetch_add(1, Ordering::Relaxed);
             Err(HookError::message("dead"))
         })
     })

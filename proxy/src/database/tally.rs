@@ -1,13 +1,15 @@
-//! What the pools did and how they are, as metrics.
+//! What the pools did and how they are.
 //!
 //! Promise: counting looks nothing up by label and allocates nothing; the counters go on when the
 //! pools are replaced by others, because those take them over. The state of the pools is read when
 //! somebody asks for the metrics.
 
-use prometheus::proto::MetricFamily;
-use prometheus::{IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
+use std::array;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{PerPurpose, PoolHealth, Purpose};
+use crate::metrics::{Definition, Label, Needs, Scrape};
 
 /// How a question to the database ended. Closed, as it is a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,23 +26,56 @@ pub enum Ending {
     Malformed,
 }
 
-/// The pools' metrics.
+/// The pools' counts.
 #[derive(Debug)]
 pub(super) struct Tally {
-    registry: Registry,
     pools: PerPurpose<PoolTally>,
 }
 
 /// One pool's.
 #[derive(Debug)]
 struct PoolTally {
-    idle: IntGauge,
-    used: IntGauge,
-    waiting: IntGauge,
-    limit: IntGauge,
-    queries: [(Ending, IntCounter); 5],
-    discarded: IntCounter,
+    queries: [AtomicU64; Ending::ALL.len()],
+    discarded: Arc<AtomicU64>,
 }
+
+const POOL: Label = Label::closed("pool", || Purpose::ALL.map(Purpose::name).into());
+
+static CONNECTIONS: Definition = Definition::gauge(
+    "sidegate_pool_connections",
+    "Open connections to the database",
+)
+.by(&[POOL, Label::closed("state", || vec!["idle", "used"])])
+.needing(Needs::Database);
+static WAITING: Definition = Definition::gauge(
+    "sidegate_pool_waiting",
+    "Questions that wait for a connection",
+)
+.by(&[POOL])
+.needing(Needs::Database);
+static LIMIT: Definition =
+    Definition::gauge("sidegate_pool_limit", "The most connections of a pool")
+        .by(&[POOL])
+        .needing(Needs::Database);
+static QUERIES: Definition = Definition::counter(
+    "sidegate_database_queries_total",
+    "Questions to the database, by how they ended; cancelled ones are not among them",
+)
+.by(&[
+    POOL,
+    Label::closed("result", || Ending::ALL.map(Ending::name).into()),
+])
+.needing(Needs::Database);
+static DISCARDED: Definition = Definition::counter(
+    "sidegate_database_connections_discarded_total",
+    "Connections closed because they were dead or their last question was cut short",
+)
+.by(&[POOL])
+.needing(Needs::Database);
+
+/// The pools' metrics.
+pub(crate) static METRICS: [&Definition; 5] =
+    [&CONNECTIONS, &WAITING, &LIMIT, &QUERIES, &DISCARDED];
 
 impl Ending {
     const ALL: [Self; 5] = [
@@ -64,104 +99,45 @@ impl Ending {
 
 impl Tally {
     /// All of them at zero.
-    ///
-    /// # Errors
-    /// When two have one name, which a test rules out.
-    pub(super) fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
-        let connections = gauges(
-            &registry,
-            "sidegate_pool_connections",
-            "Open connections to the database",
-            &["pool", "state"],
-        )?;
-        let waiting = gauges(
-            &registry,
-            "sidegate_pool_waiting",
-            "Questions that wait for a connection",
-            &["pool"],
-        )?;
-        let limit = gauges(
-            &registry,
-            "sidegate_pool_limit",
-            "The most connections of a pool",
-            &["pool"],
-        )?;
-        let queries = counters(
-            &registry,
-            "sidegate_database_queries_total",
-            "Questions to the database, by how they ended; cancelled ones are not among them",
-            &["pool", "result"],
-        )?;
-        let discarded = counters(
-            &registry,
-            "sidegate_database_connections_discarded_total",
-            "Connections closed because they were dead or their last question was cut short",
-            &["pool"],
-        )?;
-        let pools = PerPurpose::try_new(|purpose| {
-            let pool = purpose.name();
-            Ok::<_, prometheus::Error>(PoolTally {
-                idle: connections.with_label_values(&[pool, "idle"]),
-                used: connections.with_label_values(&[pool, "used"]),
-                waiting: waiting.with_label_values(&[pool]),
-                limit: limit.with_label_values(&[pool]),
-                queries: Ending::ALL
-                    .map(|ending| (ending, queries.with_label_values(&[pool, ending.name()]))),
-                discarded: discarded.with_label_values(&[pool]),
+    pub(super) fn new() -> Self {
+        let make = |_purpose| {
+            Ok::<_, std::convert::Infallible>(PoolTally {
+                queries: array::from_fn(|_| AtomicU64::new(0)),
+                discarded: Arc::default(),
             })
-        })?;
-        Ok(Self { registry, pools })
+        };
+        let Ok(pools) = PerPurpose::try_new(make);
+        Self { pools }
     }
 
     /// Counts one question.
     pub(super) fn query(&self, purpose: Purpose, ending: Ending) {
-        let counters = &self.pools.of(purpose).queries;
-        if let Some((_, counter)) = counters.iter().find(|(known, _)| *known == ending) {
-            counter.inc();
+        if let Some(count) = self.pools.of(purpose).queries.get(ending as usize) {
+            count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// Counts connections that were thrown away.
-    pub(super) fn discarded(&self, purpose: Purpose) -> &IntCounter {
+    /// Where connections that were thrown away are counted.
+    pub(super) fn discarded(&self, purpose: Purpose) -> &Arc<AtomicU64> {
         &self.pools.of(purpose).discarded
     }
 
     /// Every metric, with the pools as they are now.
-    pub(super) fn gather(&self, pools: impl Iterator<Item = PoolHealth>) -> Vec<MetricFamily> {
+    pub(super) fn gather(&self, pools: impl Iterator<Item = PoolHealth>, scrape: &mut Scrape) {
         for health in pools {
-            let pool = self.pools.of(health.purpose);
-            for (gauge, number) in [
-                (&pool.idle, health.idle),
-                (&pool.used, health.used),
-                (&pool.waiting, health.waiting),
-                (&pool.limit, health.limit),
-            ] {
-                gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
-            }
+            let pool = health.purpose.name();
+            scrape.add(&CONNECTIONS, &[pool, "idle"], health.idle);
+            scrape.add(&CONNECTIONS, &[pool, "used"], health.used);
+            scrape.add(&WAITING, &[pool], health.waiting);
+            scrape.add(&LIMIT, &[pool], health.limit);
         }
-        self.registry.gather()
+        for (purpose, tally) in self.pools.iter() {
+            let pool = purpose.name();
+            for (ending, count) in Ending::ALL.iter().zip(&tally.queries) {
+                let count = count.load(Ordering::Relaxed);
+                scrape.add(&QUERIES, &[pool, ending.name()], count);
+            }
+            scrape.add(&DISCARDED, &[pool], tally.discarded.load(Ordering::Relaxed));
+        }
     }
-}
-
-fn gauges(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> Result<IntGaugeVec, prometheus::Error> {
-    let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
-    registry.register(Box::new(gauges.clone()))?;
-    Ok(gauges)
-}
-
-fn counters(
-    registry: &Registry,
-    name: &str,
-    help: &str,
-    labels: &[&str],
-) -> Result<IntCounterVec, prometheus::Error> {
-    let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
-    registry.register(Box::new(counters.clone()))?;
-    Ok(counters)
 }

@@ -86,9 +86,7 @@ const fn address(port: u16) -> SocketAddr {
 fn port_error(error: StartError) -> DemoError {
     match error {
         StartError::Bind(error) => DemoError::Port(error),
-        error @ (StartError::Read(_) | StartError::Assemble(_) | StartError::Metrics(_)) => {
-            DemoError::Start(error)
-        }
+        error @ (StartError::Read(_) | StartError::Assemble(_)) => DemoError::Start(error),
     }
 }
 

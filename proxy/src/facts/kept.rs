@@ -334,7 +334,7 @@ impl Kept {
         let admitted = self
             .coherence
             .admit_shared(Source::Instance, &shared, found.xmin, tags);
-        l2.judged(admitted.is_ok());
+        l2.judged(&found, admitted.is_ok());
         let (reading, version) = admitted.ok()?;
         let now = BootTime::now();
         self.l1

@@ -14,6 +14,7 @@ use crate::authn::PresentedKey;
 use crate::authz::Resource;
 use crate::clearance::Cleared;
 use crate::generation::Generation;
+use crate::metrics::Degraded;
 use crate::observation::{Basis, Timeline};
 use crate::outcome::Code;
 use crate::rejection::Rejection;
@@ -115,6 +116,27 @@ impl RequestContext {
         let generation = Arc::clone(&self.generation);
         handover.put(Held::new(generation, Arc::clone(cleared), self.decision_id));
         Ok(())
+    }
+
+    /// Counts it.
+    pub(super) fn tell(&self, code: Code) {
+        let Some(requests) = &self.generation.requests else {
+            return;
+        };
+        requests.count(self.route.as_deref(), code);
+        requests.time(&self.timeline, code.ended());
+        if let Some(permit) = self
+            .cleared()
+            .and_then(|cleared| cleared.clearance.permit())
+        {
+            let subject = permit.subject();
+            if permit.is_stale() {
+                requests.degraded(Degraded::Stale);
+            }
+            if subject.is_some_and(|subject| subject.principal.is_degraded) {
+                requests.degraded(Degraded::Introspection);
+            }
+        }
     }
 
     /// It is over.

@@ -8,43 +8,47 @@ use sidegate_policy::Id;
 use uuid::Uuid;
 
 use super::{RequestContext, Verdict};
+use crate::access_log::{AccessLog, Line};
 use crate::authn::PresentedKey;
+use crate::facts::Tier;
 use crate::outcome::Code;
 use crate::rejection::Rejection;
 use crate::respond::Answer;
 
-/// One line per request: ids, reasons and the client, never a path, a query or a header.
-pub(super) fn log(session: &Session, ctx: &RequestContext, code: Code) {
-    let decision_id = ctx.decision_id;
-    let route = ctx.route.as_ref().map(|route| &*route.id);
-    let subject = ctx.subject.as_ref().map(Id::as_str);
-    let key = ctx.key.as_deref().and_then(PresentedKey::id);
-    let reason = code.name();
-    let status = session
-        .response_written()
-        .map(|answer| answer.status.as_u16());
-    let outcome = code.outcome();
+/// The line of one request in the access log, if it gets one.
+pub(super) fn log(session: &Session, ctx: &RequestContext, code: Code, access_log: &AccessLog) {
+    let settings = &ctx.generation.settings.telemetry.access_log;
     let degraded = ctx.degraded();
-    if outcome == "allow" && degraded.is_none() {
-        tracing::debug!(%decision_id, route, subject, key, reason, status, "allowed");
+    if !AccessLog::takes(settings, ctx.decision_id, code, degraded.is_some()) {
         return;
     }
-    let client = client_of(session, ctx);
-    let detail = ctx.detail.as_deref();
-    match outcome {
-        "allow" if degraded == Some("introspection") => {
-            tracing::info!(%decision_id, route, subject, key, reason, status, client, degraded, "allowed by key alone");
-        }
-        "allow" => {
-            tracing::info!(%decision_id, route, subject, key, reason, status, client, degraded, "allowed on stale facts");
-        }
-        "deny" => {
-            tracing::info!(%decision_id, route, subject, key, reason, detail, status, client, "denied");
-        }
-        _ => {
-            tracing::warn!(%decision_id, route, subject, key, reason, detail, status, client, "not decided");
-        }
-    }
+    let pipeline = &ctx.generation.pipeline;
+    let policy = pipeline.authorizer.policy();
+    let (resource, basis) = (ctx.resource.as_ref(), ctx.basis.as_ref());
+    let status = session.response_written().map(|answer| answer.status);
+    let begun = ctx.timeline.begun();
+    let true_at = basis.and_then(|basis| Some(basis.moment?.true_at()));
+    let line = Line {
+        detail: ctx.detail.as_deref(),
+        status: status.map(|status| status.as_u16()),
+        method: Some(session.req_header().method.as_str()),
+        route: ctx.route.as_deref().map(|route| &*route.id),
+        subject: ctx.subject.as_ref().map(Id::as_str),
+        key: ctx.key.as_deref().and_then(PresentedKey::id),
+        action: resource.map(|resource| policy.action_name(resource.action)),
+        kind: resource.map(|resource| policy.kind_name(resource.kind)),
+        resource: resource.and_then(|resource| resource.id.as_ref().map(Id::as_str)),
+        client: client_of(session, ctx),
+        tier: basis.and_then(|basis| basis.tier).map(Tier::name),
+        facts_age_ms: true_at.map(|true_at| begun.since(true_at).into()),
+        degraded,
+        upstream: ctx.tried.last().copied(),
+        bytes_received: Some(session.as_downstream().body_bytes_read()),
+        bytes_sent: Some(session.as_downstream().body_bytes_sent()),
+        generation: Some(ctx.generation.number),
+        ..Line::new(ctx.decision_id, code, pipeline.clock.now()).timed(&ctx.timeline)
+    };
+    access_log.write(settings, &line);
 }
 
 /// One line per rule that would have refused a request, were rules not only reported.
@@ -70,6 +74,9 @@ pub(super) async fn refuse(
 ) -> pingora::Result<()> {
     ctx.verdict = Verdict::Rejected(rejection.code());
     ctx.detail = Some(rejection.to_string());
+    if let (Rejection::Authn(error), Some(requests)) = (rejection, &ctx.generation.requests) {
+        requests.authentication_failed(*error);
+    }
     if rejection.ends_connection() {
         session.set_keepalive(None);
     }

@@ -32,11 +32,11 @@ use crate::generation::Current;
 use crate::head;
 use crate::identity::{self, DECISION_ID, DEGRADED};
 use crate::link;
-use crate::metrics::Metrics;
 use crate::observation::{Basis, Stage, Timeline};
 use crate::outcome::Code;
 use crate::pipeline::{Request, Sight};
 use crate::stream::Handed;
+use crate::telemetry::Telemetry;
 
 pub use context::RequestContext;
 use context::Verdict;
@@ -45,7 +45,7 @@ use context::Verdict;
 #[derive(Debug)]
 pub struct Gateway {
     current: Arc<Current>,
-    metrics: Arc<Metrics>,
+    telemetry: Arc<Telemetry>,
 }
 
 #[async_trait]
@@ -300,13 +300,14 @@ impl ProxyHttp for Gateway {
             Verdict::Rejected(code) => *code,
             Verdict::Pending => Code::Abandoned,
         };
-        self.metrics.request(code);
-        ending::log(session, ctx, code);
+        ctx.timeline.stop();
+        ctx.tell(code);
+        ending::log(session, ctx, code, &self.telemetry.access_log);
         let answered = session.response_written().is_some_and(|answer| {
             !answer.status.is_informational() && answer.status.as_u16() < 500
         });
         if error.is_some_and(|error| *error.esource() == ErrorSource::Upstream) && !answered {
-            self.metrics.upstream_error();
+            self.telemetry.metrics.upstream_error();
         }
     }
 
@@ -319,14 +320,14 @@ impl ProxyHttp for Gateway {
 impl Gateway {
     /// A proxy for whatever generation counts.
     #[must_use]
-    pub const fn new(current: Arc<Current>, metrics: Arc<Metrics>) -> Self {
-        Self { current, metrics }
+    pub const fn new(current: Arc<Current>, telemetry: Arc<Telemetry>) -> Self {
+        Self { current, telemetry }
     }
 
     /// Counts and logs what a request would have been refused for.
     fn report(&self, session: &Session, ctx: &RequestContext, rules: Rules) {
         for rule in rules.iter() {
-            self.metrics.reported(rule);
+            self.telemetry.metrics.reported(rule);
             ending::log_reported(session, ctx, rule);
         }
     }

@@ -30,8 +30,8 @@ use tokio::time::Instant;
 
 use crate::gateway::Gateway;
 use crate::generation::Current;
-use crate::metrics::Metrics;
 use crate::stream::{Guard, Handed};
+use crate::telemetry::Telemetry;
 use lines::{Bounds, LinesError, Search};
 
 /// The most requests on one client connection, so that no connection lives for ever.
@@ -54,7 +54,7 @@ pub enum IntakeError {
 pub struct Intake {
     proxy: Arc<HttpProxy<Gateway>>,
     current: Arc<Current>,
-    metrics: Arc<Metrics>,
+    telemetry: Arc<Telemetry>,
     open: AtomicU64,
     most: u64,
 }
@@ -124,11 +124,15 @@ enum NoHead {
 impl Intake {
     /// In front of a proxy.
     #[must_use]
-    pub fn new(proxy: HttpProxy<Gateway>, current: Arc<Current>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        proxy: HttpProxy<Gateway>,
+        current: Arc<Current>,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
         Self {
             proxy: Arc::new(proxy),
             current,
-            metrics,
+            telemetry,
             open: AtomicU64::new(0),
             most: most_connections(),
         }
@@ -160,7 +164,7 @@ impl Intake {
     /// Serves one connection until it ends.
     async fn serve(&self, mut stream: Stream, shutdown: &ShutdownWatch) -> ConnectionEnd {
         let mut kept = None;
-        let mut guard = Guard::new(Arc::clone(&self.current), Arc::clone(&self.metrics));
+        let mut guard = Guard::new(Arc::clone(&self.current), Arc::clone(&self.telemetry));
         loop {
             // Copied: a connection that waits must not keep an old generation alive.
             let limits = self.current.load().settings.limits;
@@ -168,7 +172,7 @@ impl Intake {
                 Ok(head) => head,
                 Err(NoHead::Quiet(end)) => return end,
                 Err(NoHead::Refused(error)) => {
-                    refuse::answer(&mut stream, error, &limits, &self.metrics).await;
+                    refuse::answer(&mut stream, error, &self.current.load(), &self.telemetry).await;
                     return ConnectionEnd::Refused;
                 }
             };
@@ -207,7 +211,7 @@ struct Seat<'i> {
 
 impl<'i> Seat<'i> {
     fn take(intake: &'i Intake) -> Self {
-        intake.metrics.connection_opened();
+        intake.telemetry.metrics.connection_opened();
         Self {
             intake,
             before: intake.open.fetch_add(1, Ordering::Relaxed),
@@ -219,7 +223,7 @@ impl<'i> Seat<'i> {
 impl Drop for Seat<'_> {
     fn drop(&mut self) {
         self.intake.open.fetch_sub(1, Ordering::Relaxed);
-        self.intake.metrics.connection_ended(self.end);
+        self.intake.telemetry.metrics.connection_ended(self.end);
     }
 }
 

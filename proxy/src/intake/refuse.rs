@@ -4,19 +4,21 @@
 //! ends the connection. What the client still sends is read for `limits.drain_timeout` at most, so
 //! that the answer is not lost to a reset.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use pingora::protocols::Stream;
-use sidegate_config::LimitSettings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
 use super::{CHUNK, IntakeError};
+use crate::access_log::{AccessLog, Line};
+use crate::generation::Generation;
 use crate::identity::DECISION_ID;
-use crate::metrics::Metrics;
 use crate::rejection::Rejection;
 use crate::respond;
+use crate::telemetry::Telemetry;
 
 /// How long the answer itself may take to be written.
 const WRITE: Duration = Duration::from_secs(1);
@@ -25,14 +27,26 @@ const WRITE: Duration = Duration::from_secs(1);
 pub(super) async fn answer(
     stream: &mut Stream,
     error: IntakeError,
-    limits: &LimitSettings,
-    metrics: &Metrics,
+    generation: &Generation,
+    telemetry: &Telemetry,
 ) {
     let rejection = Rejection::from(error);
     let (status, code, decision_id) = (rejection.status(), rejection.code(), Uuid::new_v4());
-    metrics.request(code);
-    let (reason, detail, peer) = (code.name(), rejection.to_string(), peer_of(stream));
-    tracing::info!(%decision_id, reason, detail, status = status.as_u16(), client = peer, "denied");
+    if let Some(requests) = &generation.requests {
+        requests.count(None, code);
+    }
+    let settings = &generation.settings.telemetry.access_log;
+    if AccessLog::takes(settings, decision_id, code, false) {
+        let detail = rejection.to_string();
+        let line = Line {
+            detail: Some(&detail),
+            status: Some(status.as_u16()),
+            client: peer_of(stream).map(|peer| peer.to_string()),
+            generation: Some(generation.number),
+            ..Line::new(decision_id, code, generation.pipeline.clock.now())
+        };
+        telemetry.access_log.write(settings, &line);
+    }
     let body = respond::problem(status, &decision_id.to_string());
     let head = format!(
         "HTTP/1.1 {} {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\
@@ -52,7 +66,7 @@ pub(super) async fn answer(
         .await
         .is_ok_and(|said| said.is_ok())
     {
-        let _ = tokio::time::timeout(limits.drain_timeout, drain(stream)).await;
+        let _ = tokio::time::timeout(generation.settings.limits.drain_timeout, drain(stream)).await;
     }
 }
 
@@ -65,8 +79,8 @@ async fn drain(stream: &mut Stream) -> std::io::Result<()> {
 }
 
 /// The other end of the connection, which may be a proxy: there are no headers to believe.
-fn peer_of(stream: &Stream) -> Option<String> {
+fn peer_of(stream: &Stream) -> Option<IpAddr> {
     let digest = stream.get_socket_digest()?;
     let address = digest.peer_addr()?.as_inet()?.ip();
-    Some(address.to_canonical().to_string())
+    Some(address.to_canonical())
 }

@@ -19,15 +19,17 @@ pub(crate) use follow::{follow, taken};
 pub use mint::{By, MintError, Minted, mint};
 pub use parameters::Presented;
 pub use tally::LinkEnd;
+pub(crate) use tally::METRICS;
 
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use prometheus::proto::MetricFamily;
 use sidegate_config::{LinkSettings, Secret};
 use sidegate_policy::{Id, IdType, UnixMicros};
+
+use crate::metrics::Scrape;
 
 use tally::Tally;
 
@@ -92,6 +94,29 @@ pub enum LinkError {
 }
 
 impl LinkError {
+    /// Each of them.
+    pub const ALL: [Self; 6] = [
+        Self::Parameters,
+        Self::Malformed,
+        Self::NotYetValid,
+        Self::Expired,
+        Self::Lifetime,
+        Self::Signature,
+    ];
+
+    /// Its name in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Parameters => "link_parameters",
+            Self::Malformed => "link_malformed",
+            Self::NotYetValid => "link_not_yet_valid",
+            Self::Expired => "link_expired",
+            Self::Lifetime => "link_lifetime",
+            Self::Signature => "link_signature",
+        }
+    }
+
     /// Whether it speaks against whoever presents the link: one that was good, or will be, does not.
     #[must_use]
     pub const fn is_suspicious(self) -> bool {
@@ -155,11 +180,8 @@ impl Links {
     }
 
     /// How links were used, and how many were made, as metrics.
-    ///
-    /// # Errors
-    /// When two have one name, which a test rules out.
-    pub fn gather(&self) -> Result<Vec<MetricFamily>, prometheus::Error> {
-        self.tally.gather()
+    pub fn gather(&self, scrape: &mut Scrape) {
+        self.tally.gather(scrape);
     }
 
     fn check(

@@ -2,10 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prometheus::proto::MetricFamily;
-use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
-
 use super::LinkError;
+use crate::metrics::{Definition, Label, Needs, Scrape};
 
 /// How a link that was presented has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,21 +64,28 @@ impl Tally {
         self.minted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// As metrics, read when somebody scrapes.
-    pub(super) fn gather(&self) -> Result<Vec<MetricFamily>, prometheus::Error> {
-        let registry = Registry::new();
-        let help = "Links that were presented, by what they were; a good one may still be refused";
-        let links = IntGaugeVec::new(Opts::new("sidegate_links", help), &["result"])?;
-        registry.register(Box::new(links.clone()))?;
-        let number =
-            |count: &AtomicU64| i64::try_from(count.load(Ordering::Relaxed)).unwrap_or(i64::MAX);
+    /// Read when somebody scrapes.
+    pub(super) fn gather(&self, scrape: &mut Scrape) {
         for (end, count) in LinkEnd::ALL.iter().zip(&self.ends) {
-            links.with_label_values(&[end.name()]).set(number(count));
+            scrape.add(&LINKS, &[end.name()], count.load(Ordering::Relaxed));
         }
-        let help = "Links that this process has made";
-        let minted = IntGauge::new("sidegate_links_minted", help)?;
-        minted.set(number(&self.minted));
-        registry.register(Box::new(minted))?;
-        Ok(registry.gather())
+        scrape.add(&MINTED, &[], self.minted.load(Ordering::Relaxed));
     }
 }
+
+static LINKS: Definition = Definition::counter(
+    "sidegate_links_total",
+    "Links that were presented, by what they were; a good one may still be refused",
+)
+.by(&[Label::closed("result", || {
+    LinkEnd::ALL.map(LinkEnd::name).into()
+})])
+.needing(Needs::Links);
+static MINTED: Definition = Definition::counter(
+    "sidegate_links_minted_total",
+    "Links that this process has made",
+)
+.needing(Needs::Links);
+
+/// What is told of links.
+pub(crate) static METRICS: [&Definition; 2] = [&LINKS, &MINTED];

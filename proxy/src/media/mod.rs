@@ -16,12 +16,12 @@ mod tally;
 pub use object::Object;
 pub use storage::{MediaError, StorageError};
 pub use tally::Asked;
+pub(crate) use tally::METRICS;
 
 use std::sync::Arc;
 
 use http::HeaderValue;
 use parking_lot::Mutex;
-use prometheus::proto::MetricFamily;
 use sidegate_config::{CacheSettings, StorageSettings};
 use sidegate_policy::Policy;
 use tokio::sync::Semaphore;
@@ -30,6 +30,7 @@ use crate::authz::{Grant, Permit};
 use crate::breaker::Breaker;
 use crate::cache::{Flights, Landed, Terms};
 use crate::coherence::BootTime;
+use crate::metrics::Scrape;
 use kept::{Entry, Kept, Key};
 use storage::Storage;
 use tally::Tally;
@@ -126,12 +127,9 @@ impl Media {
     }
 
     /// How the storage was asked, and what is in memory, as metrics.
-    ///
-    /// # Errors
-    /// When two have one name, which a test rules out.
-    pub fn gather(&self) -> Result<Vec<MetricFamily>, prometheus::Error> {
-        let closed = self.breaker.lock().is_closed();
-        self.tally.gather(closed, self.kept.bytes())
+    pub fn gather(&self, scrape: &mut Scrape) {
+        let phase = self.breaker.lock().phase();
+        self.tally.gather(phase, self.kept.bytes(), scrape);
     }
 
     async fn ask(self: Arc<Self>, key: Key) -> Option<Entry> {

@@ -2,10 +2,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prometheus::proto::MetricFamily;
-use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
-
 use super::StorageError;
+use crate::breaker::{BREAKERS, Phase};
+use crate::metrics::{Definition, Label, Needs, Scrape};
 
 /// What became of an object that was not in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,44 +67,33 @@ impl Tally {
         self.from_memory.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// As metrics, read when somebody scrapes.
-    pub(super) fn gather(
-        &self,
-        closed: bool,
-        bytes: u64,
-    ) -> Result<Vec<MetricFamily>, prometheus::Error> {
-        let registry = Registry::new();
-        let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        let help = "Objects whose URL was not in memory, by what the storage said";
-        let asked = IntGaugeVec::new(Opts::new("sidegate_storage_questions", help), &["result"])?;
-        registry.register(Box::new(asked.clone()))?;
+    /// Read when somebody scrapes.
+    pub(super) fn gather(&self, phase: Phase, bytes: u64, scrape: &mut Scrape) {
         for (end, count) in Asked::ALL.iter().zip(&self.asked) {
-            asked
-                .with_label_values(&[end.name()])
-                .set(number(load(count)));
+            scrape.add(&QUESTIONS, &[end.name()], count.load(Ordering::Relaxed));
         }
-        for (name, help, value) in [
-            (
-                "sidegate_storage_in_use",
-                "1 while the storage is asked, 0 while it is left alone because it has failed",
-                u64::from(closed),
-            ),
-            (
-                "sidegate_media_hits",
-                "Permitted requests that were sent to a URL in memory",
-                load(&self.from_memory),
-            ),
-            (
-                "sidegate_media_bytes",
-                "What the URLs in memory weigh",
-                bytes,
-            ),
-        ] {
-            let gauge = IntGauge::new(name, help)?;
-            gauge.set(number(value));
-            registry.register(Box::new(gauge))?;
-        }
-        Ok(registry.gather())
+        scrape.add(&HITS, &[], self.from_memory.load(Ordering::Relaxed));
+        scrape.add(&BYTES, &[], bytes);
+        scrape.add(&BREAKERS, &["storage", ""], phase.number());
     }
 }
+
+static QUESTIONS: Definition = Definition::counter(
+    "sidegate_storage_questions_total",
+    "Objects whose URL was not in memory, by what the storage said",
+)
+.by(&[Label::closed("result", || {
+    Asked::ALL.map(Asked::name).into()
+})])
+.needing(Needs::Storage);
+static HITS: Definition = Definition::counter(
+    "sidegate_media_hits_total",
+    "Permitted requests that were sent to a URL in memory",
+)
+.needing(Needs::Storage);
+static BYTES: Definition =
+    Definition::gauge("sidegate_media_bytes", "What the URLs in memory weigh")
+        .needing(Needs::Storage);
+
+/// What is told of media.
+pub(crate) static METRICS: [&Definition; 3] = [&QUESTIONS, &HITS, &BYTES];

@@ -27,6 +27,8 @@ use crate::media::Object;
 /// One compiled rule.
 #[derive(Debug)]
 pub struct Route {
+    /// Its place among the routes.
+    pub index: usize,
     /// Its name in metrics, logs and `explain`.
     pub id: Arc<str>,
     /// Its methods.

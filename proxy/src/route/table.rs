@@ -116,8 +116,8 @@ impl RouteTable {
     pub fn compile(settings: &[RouteSettings], policy: &Policy) -> Result<Self, RouteTableError> {
         let mut shapes: BTreeMap<String, Vec<Arc<Route>>> = BTreeMap::new();
         let mut routes = Vec::new();
-        for setting in settings {
-            let route = Arc::new(compile(setting, policy)?);
+        for (index, setting) in settings.iter().enumerate() {
+            let route = Arc::new(compile(index, setting, policy)?);
             shapes
                 .entry(route.template.shape())
                 .or_default()
@@ -277,7 +277,11 @@ const fn strictness(route: &Route) -> u8 {
 
 const STRICTEST: u8 = 2;
 
-fn compile(setting: &RouteSettings, policy: &Policy) -> Result<Route, RouteTableError> {
+fn compile(
+    index: usize,
+    setting: &RouteSettings,
+    policy: &Policy,
+) -> Result<Route, RouteTableError> {
     let mut template =
         Template::parse(&setting.path).map_err(|source| RouteTableError::Template {
             route: setting.id.clone(),
@@ -305,6 +309,7 @@ fn compile(setting: &RouteSettings, policy: &Policy) -> Result<Route, RouteTable
         }
     };
     Ok(Route {
+        index,
         id: Arc::from(setting.id.as_str()),
         methods: setting.methods.clone(),
         template,

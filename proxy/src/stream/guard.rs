@@ -23,8 +23,8 @@ use super::held::{End, Held};
 use super::hold::Why;
 use crate::coherence::BootTime;
 use crate::generation::Current;
-use crate::metrics::Metrics;
 use crate::outcome::Code;
+use crate::telemetry::Telemetry;
 
 /// For a timer that nobody has set yet.
 const FAR: Duration = Duration::from_secs(24 * 3600);
@@ -36,7 +36,7 @@ const BUDGET: usize = 1024;
 pub struct Guard {
     handover: Arc<Handover>,
     current: Arc<Current>,
-    metrics: Arc<Metrics>,
+    telemetry: Arc<Telemetry>,
     timer: Pin<Box<Sleep>>,
     /// When the timer fires, if it has not.
     fires_at: BootTime,
@@ -54,17 +54,17 @@ struct Guarded<'g, F> {
 /// A request that lasts, and is counted while it does.
 struct Counted {
     held: Held,
-    metrics: Arc<Metrics>,
+    telemetry: Arc<Telemetry>,
 }
 
 impl Guard {
     /// For a new connection.
     #[must_use]
-    pub fn new(current: Arc<Current>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(current: Arc<Current>, telemetry: Arc<Telemetry>) -> Self {
         Self {
             handover: Arc::new(Handover::new()),
             current,
-            metrics,
+            telemetry,
             timer: Box::pin(sleep(FAR)),
             fires_at: BootTime::now().after(FAR),
         }
@@ -157,12 +157,12 @@ impl<F> Guarded<'_, F> {
         let Guard {
             handover,
             current,
-            metrics,
+            telemetry,
             ..
         } = &*self.guard;
         if self.held.is_none() {
             let held = handover.take();
-            self.held = held.map(|held| Counted::new(held, Arc::clone(metrics)));
+            self.held = held.map(|held| Counted::new(held, Arc::clone(telemetry)));
         }
         let Some(counted) = &mut self.held else {
             // Whoever says when to look has put something there to be looked at.
@@ -207,23 +207,23 @@ impl<F> Guarded<'_, F> {
         self.forwarding = None;
         self.guard.handover.clear();
         if let Some(counted) = self.held.take() {
-            counted.metrics.request(counted.held.code());
-            counted.metrics.stream_ended(end.why);
-            counted.held.log(end);
+            counted.held.tell();
+            counted.telemetry.metrics.stream_ended(end.why);
+            counted.held.log(end, &counted.telemetry.access_log);
         }
     }
 }
 
 impl Counted {
-    fn new(held: Held, metrics: Arc<Metrics>) -> Self {
-        metrics.streams(1);
-        Self { held, metrics }
+    fn new(held: Held, telemetry: Arc<Telemetry>) -> Self {
+        telemetry.metrics.streams(1);
+        Self { held, telemetry }
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.metrics.streams(-1);
+        self.telemetry.metrics.streams(-1);
     }
 }
 

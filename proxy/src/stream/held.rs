@@ -15,6 +15,7 @@ use sidegate_policy::UnixMicros;
 use uuid::Uuid;
 
 use super::hold::{Hold, State, TICK, Terms, Why};
+use crate::access_log::{AccessLog, Line};
 use crate::authn::{AuthnError, Principal, TokenError};
 use crate::authz::{Permit, Renewal};
 use crate::clearance::Cleared;
@@ -216,22 +217,32 @@ impl Held {
         }
     }
 
-    /// What it was counted as when it was cleared.
-    pub(super) fn code(&self) -> Code {
-        self.cleared.clearance.code()
+    /// Counts it as what it was when it was cleared.
+    pub(super) fn tell(&self) {
+        let clearance = &self.cleared.clearance;
+        if let Some(requests) = &self.generation.requests {
+            let route = clearance.permit().map(|permit| &**permit.route());
+            requests.count(route, clearance.code());
+        }
     }
 
-    /// Its line in the log, which it does not get from the gateway.
-    pub(super) fn log(&self, end: End) {
+    /// Its line in the access log, which it does not get from the gateway.
+    pub(super) fn log(&self, end: End, access_log: &AccessLog) {
+        let pipeline = &self.generation.pipeline;
         let permit = self.cleared.clearance.permit();
-        let route = permit.map(|permit| &*permit.route().id);
         let subject = permit.and_then(Permit::subject);
         let principal = subject.map(|subject| &*subject.principal);
-        let key = principal.and_then(|principal| principal.key.as_deref()?.id());
-        let subject = principal.map(|principal| principal.subject.as_str());
-        let (decision_id, why) = (self.decision_id, end.why.name());
-        let reason = end.code.map(Code::name);
-        tracing::info!(%decision_id, route, subject, key, why, reason, "ended while it was forwarded");
+        // Why it was let in was true then.
+        let code = end.code.unwrap_or_else(|| self.cleared.clearance.code());
+        let line = Line {
+            route: permit.map(|permit| &*permit.route().id),
+            subject: principal.map(|principal| principal.subject.as_str()),
+            key: principal.and_then(|principal| principal.key.as_deref()?.id()),
+            ended: Some(end.why.name()),
+            generation: Some(self.generation.number),
+            ..Line::new(self.decision_id, code, pipeline.clock.now())
+        };
+        access_log.write(&self.generation.settings.telemetry.access_log, &line);
     }
 }
 

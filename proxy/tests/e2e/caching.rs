@@ -17,15 +17,28 @@ pub(crate) fn status(sidegate: &Sidegate, path: &str) -> u16 {
 
 /// The value of a line of `/metrics`.
 pub(crate) fn metric(sidegate: &Sidegate, name: &str) -> Option<u64> {
+    let text = metrics(sidegate);
+    let mut lines = text.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map(|value| value.parse().unwrap())
+}
+
+/// The values of all series that begin like this, together.
+pub(crate) fn sum(sidegate: &Sidegate, series: &str) -> u64 {
+    let text = metrics(sidegate);
+    let lines = text.lines().filter(|line| line.starts_with(series));
+    let values = lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap());
+    values.sum()
+}
+
+/// Everything that it tells.
+pub(crate) fn metrics(sidegate: &Sidegate) -> String {
     let request = format!(
         "GET /metrics HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
         sidegate.admin
     );
     let body = ask(sidegate.admin, request).body;
-    let text = String::from_utf8(body).unwrap();
-    let mut lines = text.lines();
-    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.map(|value| value.parse().unwrap())
+    String::from_utf8(body).unwrap()
 }
 
 pub(crate) fn started(database: &Database, recorder: &Recorder, cache: &str) -> Sidegate {
@@ -62,7 +75,11 @@ fn what_is_asked_often_is_answered_from_memory() {
         assert_eq!(status(&sidegate, &mine), 200);
     }
     let from = |tier: &str| {
-        metric(&sidegate, &format!("sidegate_answers{{tier=\"{tier}\"}}")).unwrap_or_default()
+        metric(
+            &sidegate,
+            &format!("sidegate_answers_total{{tier=\"{tier}\"}}"),
+        )
+        .unwrap_or_default()
     };
     let (memory, store) = (from("l1"), from("store"));
     assert!(memory * 100 >= (memory + store) * 95, "{memory} {store}");
@@ -88,7 +105,11 @@ fn a_directory_file_is_answered_from_memory_and_an_edit_ends_what_it_changes() {
     let sidegate = Sidegate::start(recorder.address, "");
     let (mine, yours) = (format!("/g/{MINE}"), format!("/g/{YOURS}"));
     let from = |tier: &str| {
-        metric(&sidegate, &format!("sidegate_answers{{tier=\"{tier}\"}}")).unwrap_or_default()
+        metric(
+            &sidegate,
+            &format!("sidegate_answers_total{{tier=\"{tier}\"}}"),
+        )
+        .unwrap_or_default()
     };
     let edit = |text: &str| {
         let next = sidegate.folder().join("next.yaml");

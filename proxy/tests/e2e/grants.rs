@@ -189,7 +189,7 @@ fn what_was_granted_through_one_instance_is_never_refused_by_the_other() {
             });
         }
     });
-    let kept = metric(&two, "sidegate_answers{tier=\"l1\"}").unwrap();
+    let kept = metric(&two, "sidegate_answers_total{tier=\"l1\"}").unwrap();
     println!(
         "{TRIES} grants in {:?}; {kept} questions met rows in memory",
         begin.elapsed()

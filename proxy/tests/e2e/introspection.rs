@@ -49,7 +49,7 @@ fn get(proxy: SocketAddr, token: &str) -> Reply {
 }
 
 fn counted(sidegate: &Sidegate, result: &str) -> u64 {
-    let name = format!("sidegate_introspections{{issuer=\"{ISSUER}\",result=\"{result}\"}}");
+    let name = format!("sidegate_introspections_total{{issuer=\"{ISSUER}\",result=\"{result}\"}}");
     metric(sidegate, &name).unwrap()
 }
 
@@ -59,6 +59,12 @@ fn of_issuer(sidegate: &Sidegate, name: &str) -> u64 {
         &format!("sidegate_introspection_{name}{{issuer=\"{ISSUER}\"}}"),
     )
     .unwrap()
+}
+
+/// Where the issuer's breaker stands.
+fn breaker(sidegate: &Sidegate) -> u64 {
+    let name = format!("sidegate_breaker_state{{breaker=\"introspection\",issuer=\"{ISSUER}\"}}");
+    metric(sidegate, &name).unwrap()
 }
 
 #[test]
@@ -105,8 +111,8 @@ fn an_active_token_counts_and_its_issuer_is_asked_as_the_standards_say() {
     endpoint.activate(&jwt, json!({}));
     assert_eq!(get(proxy, &jwt).status, 200);
     assert_eq!(counted(&sidegate, "active"), 2);
-    let issuer = metric(&sidegate, "sidegate_tokens{from=\"issuer\"}");
-    let memory = metric(&sidegate, "sidegate_tokens{from=\"memory\"}");
+    let issuer = metric(&sidegate, "sidegate_tokens_total{from=\"issuer\"}");
+    let memory = metric(&sidegate, "sidegate_tokens_total{from=\"memory\"}");
     assert_eq!((issuer, memory), (Some(2), Some(2)));
     assert!(
         sidegate.admin("/config")["notes"]

@@ -34,7 +34,7 @@ fn command(sidegate: &Sidegate, tags: &[&str]) -> Output {
 
 /// Questions that the database was asked for requests.
 fn asked(sidegate: &Sidegate) -> u64 {
-    metric(sidegate, "sidegate_answers{tier=\"store\"}").unwrap()
+    metric(sidegate, "sidegate_answers_total{tier=\"store\"}").unwrap()
 }
 
 /// Asks until the answer comes from memory, and then how many had to come from the database so far.

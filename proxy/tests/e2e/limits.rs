@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::net::TcpStream;
 
+use crate::caching::sum;
 use crate::process::{ALICE, Sidegate, config, eventually, relaxed, token};
 use crate::recorder::Recorder;
 use crate::wire::{Wire, ask, request};
@@ -13,19 +14,10 @@ fn with(more: &str) -> (Recorder, Sidegate) {
     (recorder, sidegate)
 }
 
-/// The value of a counter.
-fn counted(sidegate: &Sidegate, series: &str) -> u64 {
-    let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", sidegate.admin);
-    let metrics = String::from_utf8(ask(sidegate.admin, request).body).unwrap();
-    let line = metrics.lines().find(|line| line.starts_with(series));
-    let line = line.unwrap_or_else(|| panic!("no {series} in {metrics}"));
-    line.rsplit(' ').next().unwrap().parse().unwrap()
-}
-
 /// How many requests have been refused for this reason.
 fn refused_for(sidegate: &Sidegate, reason: &str) -> u64 {
-    let series = format!("sidegate_requests_total{{outcome=\"deny\",reason=\"{reason}\"}}");
-    counted(sidegate, &series)
+    let series = format!("sidegate_requests_total{{outcome=\"deny\",reason=\"{reason}\",");
+    sum(sidegate, &series)
 }
 
 /// Waits until so many have been: a request is counted after it was answered.
@@ -185,10 +177,10 @@ fn a_rule_is_broken_counted_or_relaxed() {
         assert!(!trailer, "{rule}: {received:?}");
 
         let would = format!("sidegate_would_refuse_total{{rule=\"{rule}\"}}");
-        let before = (counted(&lenient, &would), counted(&reporting, &would));
+        let before = (sum(&lenient, &would), sum(&reporting, &would));
         assert_eq!(before, (0, 0), "{rule}");
         assert_eq!(ask(reporting.proxy, &raw).status, 200, "{rule}");
-        let after = (recorder.received().len(), counted(&reporting, &would));
+        let after = (recorder.received().len(), sum(&reporting, &would));
         assert_eq!(after, (1, 1), "{rule}");
     }
 }

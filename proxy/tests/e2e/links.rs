@@ -145,7 +145,7 @@ fn a_link_is_good_for_nothing_else() {
     assert_eq!(recorder.only().request_line(), line);
 
     let count = |result: &str| {
-        let name = format!("sidegate_links{{result=\"{result}\"}}");
+        let name = format!("sidegate_links_total{{result=\"{result}\"}}");
         metric(&sidegate, &name).unwrap()
     };
     assert_eq!((count("good"), count("doubled")), (0, 2));
@@ -245,7 +245,7 @@ fn an_administrator_makes_links_and_asks_why() {
         assert!(line.contains(part), "{part} in {line}");
     }
     assert!(!line.contains("sig="), "{line}");
-    assert_eq!(metric(&sidegate, "sidegate_links_minted"), Some(1));
+    assert_eq!(metric(&sidegate, "sidegate_links_minted_total"), Some(1));
 
     let denied = post(sidegate.admin, &wish(YOURS, "1m"));
     assert_eq!(

@@ -192,7 +192,7 @@ fn what_the_storage_has_signed_is_for_whoever_may_read_it_now() {
         );
     }
     assert_eq!(storage.asked(), 1);
-    assert_eq!(metric(&sidegate, "sidegate_media_hits"), Some(3));
+    assert_eq!(metric(&sidegate, "sidegate_media_hits_total"), Some(3));
     assert_eq!(get(&sidegate, YOURS, &mine).status, 403);
 
     // The right is gone, the URL is still in memory: no way leads to it.
@@ -236,7 +236,13 @@ fn a_storage_that_fails_is_skipped_and_then_left_alone() {
         }
     }
     assert_eq!(storage.asked(), 7);
-    assert_eq!(metric(&sidegate, "sidegate_storage_in_use"), Some(1));
+    let breaker = || {
+        metric(
+            &sidegate,
+            "sidegate_breaker_state{breaker=\"storage\",issuer=\"\"}",
+        )
+    };
+    assert_eq!(breaker(), Some(0));
     for mood in [Mood::Away, Mood::Elsewhere] {
         storage.mood(mood);
         let reply = get(&sidegate, YOURS, &yours);
@@ -246,7 +252,7 @@ fn a_storage_that_fails_is_skipped_and_then_left_alone() {
             "{mood:?}"
         );
     }
-    assert_eq!(metric(&sidegate, "sidegate_storage_in_use"), Some(0));
+    assert_eq!(breaker(), Some(2));
     sidegate.logged("the storage fails");
     // Left alone, it is not asked, however well it is; what it has signed still serves.
     storage.mood(Mood::Signs);
@@ -255,7 +261,7 @@ fn a_storage_that_fails_is_skipped_and_then_left_alone() {
     assert_eq!(get(&sidegate, ALICE, &mine).status, 302);
     assert_eq!(storage.asked(), asked);
     let count = |result: &str| {
-        let name = format!("sidegate_storage_questions{{result=\"{result}\"}}");
+        let name = format!("sidegate_storage_questions_total{{result=\"{result}\"}}");
         metric(&sidegate, &name).unwrap()
     };
     let counts = [
@@ -277,7 +283,7 @@ fn a_storage_that_is_silent_costs_its_time_out_and_no_more() {
     let sidegate = started(&database, &recorder, &more);
     storage.mood(Mood::Silent);
     assert_eq!(get(&sidegate, ALICE, &format!("/m/{MINE}")).status, 200);
-    let timed_out = "sidegate_storage_questions{result=\"timed_out\"}";
+    let timed_out = "sidegate_storage_questions_total{result=\"timed_out\"}";
     assert_eq!(metric(&sidegate, timed_out), Some(1));
 }
 

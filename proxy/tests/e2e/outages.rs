@@ -193,7 +193,7 @@ fn a_route_that_has_opted_in_goes_on_reading_for_a_while_and_says_so() {
     let (long, brief) = (format!("/long/{MINE}"), format!("/brief/{MINE}"));
     let yours = format!("/long/{YOURS}");
     for (path, expected) in [(&long, (200, None)), (&yours, (403, None))] {
-        let from_memory = || metric(&sidegate, "sidegate_answers{tier=\"l1\"}");
+        let from_memory = || metric(&sidegate, "sidegate_answers_total{tier=\"l1\"}");
         eventually("an answer from memory", || {
             let before = from_memory();
             assert_eq!(degraded(path), expected);
@@ -222,8 +222,8 @@ fn a_route_that_has_opted_in_goes_on_reading_for_a_while_and_says_so() {
         (reply.status == 503).then_some(())
     });
     assert_eq!(degraded(&long).0, 200, "thirty seconds are not over");
-    assert!(metric(&sidegate, "sidegate_answers{tier=\"l1_stale\"}") >= Some(2));
-    sidegate.logged("allowed on stale facts");
+    assert!(metric(&sidegate, "sidegate_answers_total{tier=\"l1_stale\"}") >= Some(2));
+    sidegate.logged("\"degraded\":\"stale\"");
 
     database.cluster.resume().unwrap();
     all_is_well(&sidegate, "it is over");
@@ -261,9 +261,9 @@ fn a_subject_that_cannot_be_looked_up_is_let_in_by_its_token_only_where_the_rout
         SUPERUSER,
         &format!("update users set is_active = not is_active where id = '{YOURS}'"),
     );
-    let polls = metric(&sidegate, "sidegate_polls").unwrap();
+    let polls = metric(&sidegate, "sidegate_polls_begun_total").unwrap();
     eventually("the change is told", || {
-        (metric(&sidegate, "sidegate_polls") > Some(polls + 2)).then_some(())
+        (metric(&sidegate, "sidegate_polls_begun_total") > Some(polls + 2)).then_some(())
     });
     database.run(SUPERUSER, "checkpoint");
     database.cluster.pause().unwrap();

@@ -227,7 +227,7 @@ fn look_at_configuration(sidegate: &Sidegate) {
 fn nothing_that_is_logged_at_trace_level_holds_a_secret() {
     let recorder = Recorder::start();
     let more = format!(
-        "  - {{ methods: [GET], path: \"/m/{{id}}\", links: true, action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}\n\nadmin: {{ listen: \"127.0.0.1:0\", token: \"{ADMIN_TOKEN}\" }}\nlinks: {{ key: {LINK_KEY} }}\n"
+        "  - {{ methods: [GET], path: \"/m/{{id}}\", links: true, action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}\n\nadmin: {{ listen: \"127.0.0.1:0\", token: \"{ADMIN_TOKEN}\" }}\nlinks: {{ key: {LINK_KEY} }}\ntelemetry: {{ access_log: {{ allows: 1 }} }}\n"
     );
     let config = config(recorder.address, &more);
     let sidegate = Sidegate::run_env(&config, &[("SIDEGATE_LOG", "trace")]);
@@ -241,7 +241,7 @@ fn nothing_that_is_logged_at_trace_level_holds_a_secret() {
         "malformed_head",
         "invalid_credential",
         "head_too_large",
-        "allowed",
+        "\"outcome\":\"allow\"",
     ] {
         assert!(
             lines.iter().any(|line| line.contains(expected)),

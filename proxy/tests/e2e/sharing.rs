@@ -71,20 +71,26 @@ pub(crate) fn is_sharing(sidegate: &Sidegate) {
 }
 
 fn answers(sidegate: &Sidegate, tier: &str) -> u64 {
-    metric(sidegate, &format!("sidegate_answers{{tier=\"{tier}\"}}")).unwrap()
+    metric(
+        sidegate,
+        &format!("sidegate_answers_total{{tier=\"{tier}\"}}"),
+    )
+    .unwrap()
 }
 
 fn lookups(sidegate: &Sidegate, result: &str) -> u64 {
     metric(
         sidegate,
-        &format!("sidegate_l2_lookups{{result=\"{result}\"}}"),
+        &format!(
+            "sidegate_cache_lookups_total{{class=\"answer\",result=\"{result}\",tier=\"l2\"}}"
+        ),
     )
     .unwrap()
 }
 
 fn written(sidegate: &Sidegate, number: u64) {
     eventually("a written answer", || {
-        let done = metric(sidegate, "sidegate_l2_writes{result=\"done\"}")?;
+        let done = metric(sidegate, "sidegate_l2_writes_total{result=\"done\"}")?;
         (done >= number).then_some(())
     });
 }
@@ -263,7 +269,7 @@ fn whoever_can_write_to_redis_can_cause_misses_and_nothing_else() {
     put(&mine, &good);
     let three = scene.instance(&redis.url(), "");
     assert_eq!(status(&three, MINE_PATH), 403);
-    assert_eq!(lookups(&three, "changed"), 1);
+    assert_eq!(lookups(&three, "touched"), 1);
 }
 
 #[test]
@@ -343,7 +349,7 @@ fn without_redis_and_with_one_that_is_full_requests_are_decided() {
     let another = scene.instance(&redis.url(), "");
     assert_eq!(status(&another, MINE_PATH), 200);
     eventually("a refused write", || {
-        (metric(&another, "sidegate_l2_writes{result=\"failed\"}") == Some(1)).then_some(())
+        (metric(&another, "sidegate_l2_writes_total{result=\"failed\"}") == Some(1)).then_some(())
     });
     assert_eq!(
         metric(&another, "sidegate_l2_in_use"),

@@ -21,7 +21,12 @@ fn a_known_token_costs_no_signature_and_its_subject_is_looked_at_every_time() {
     for _ in 0..20 {
         assert_eq!(status(), 200);
     }
-    let from = |from: &str| metric(&sidegate, &format!("sidegate_tokens{{from=\"{from}\"}}"));
+    let from = |from: &str| {
+        metric(
+            &sidegate,
+            &format!("sidegate_tokens_total{{from=\"{from}\"}}"),
+        )
+    };
     assert_eq!((from("memory"), from("signature")), (Some(19), Some(1)));
     assert!(metric(&sidegate, "sidegate_token_bytes") > Some(0));
 

@@ -65,7 +65,11 @@ impl Scene {
 }
 
 fn answers(sidegate: &Sidegate, tier: &str) -> u64 {
-    metric(sidegate, &format!("sidegate_answers{{tier=\"{tier}\"}}")).unwrap()
+    metric(
+        sidegate,
+        &format!("sidegate_answers_total{{tier=\"{tier}\"}}"),
+    )
+    .unwrap()
 }
 
 /// Waits until it knows that the view is good.

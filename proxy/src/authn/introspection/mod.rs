@@ -31,7 +31,7 @@ use question::Said;
 use refused::Refused;
 use tally::Outcome;
 
-pub(super) use tally::gather;
+pub(super) use tally::{METRICS, gather};
 
 /// How one issuer is asked.
 #[derive(Debug)]

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use super::question::{Endpoint, Said, Trouble};
 use super::tally::{Outcome, Tally};
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Phase};
 use crate::coherence::BootTime;
 
 /// The issuer.
@@ -71,6 +71,10 @@ impl Provider {
 
     pub(super) const fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.breaker.lock().phase()
     }
 
     pub(super) fn is_closed(&self) -> bool {

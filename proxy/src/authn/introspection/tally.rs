@@ -5,10 +5,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use prometheus::proto::MetricFamily;
-use prometheus::{IntGaugeVec, Opts, Registry};
-
 use super::Introspection;
+use crate::breaker::BREAKERS;
+use crate::metrics::{Definition, Label, Needs, Scrape};
 
 /// What came of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,57 +77,58 @@ impl Tally {
     }
 }
 
-/// As metrics, read when somebody scrapes.
+const ISSUER: Label = Label::configured("issuer", "`issuers[].issuer`");
+
+static QUESTIONS: Definition = Definition::counter(
+    "sidegate_introspections_total",
+    "Questions to an issuer about a token, by what came of them or why they were spared",
+)
+.by(&[
+    ISSUER,
+    Label::closed("result", || Outcome::ALL.map(Outcome::name).into()),
+])
+.needing(Needs::Introspection);
+static FALLBACKS: Definition = Definition::counter(
+    "sidegate_introspection_fallbacks_total",
+    "Requests whose token counted by its key alone, because its issuer could not be asked",
+)
+.by(&[ISSUER])
+.needing(Needs::Introspection);
+static IN_FLIGHT: Definition = Definition::gauge(
+    "sidegate_introspection_in_flight",
+    "Questions to an issuer that are under way",
+)
+.by(&[ISSUER])
+.needing(Needs::Introspection);
+static REFUSED: Definition = Definition::gauge(
+    "sidegate_introspection_refused",
+    "Tokens whose refusal is remembered",
+)
+.by(&[ISSUER])
+.needing(Needs::Introspection);
+
+/// What is told of issuers that are asked.
+pub(in crate::authn) static METRICS: [&Definition; 4] =
+    [&QUESTIONS, &FALLBACKS, &IN_FLIGHT, &REFUSED];
+
+/// Read when somebody scrapes.
 pub(in crate::authn) fn gather<'a>(
     all: impl Iterator<Item = &'a Introspection>,
-) -> Result<Vec<MetricFamily>, prometheus::Error> {
-    let registry = Registry::new();
-    let gauge = |name, help, labels: &[&str]| {
-        let gauge = IntGaugeVec::new(Opts::new(name, help), labels)?;
-        registry.register(Box::new(gauge.clone()))?;
-        Ok::<_, prometheus::Error>(gauge)
-    };
-    let questions = gauge(
-        "sidegate_introspections",
-        "Questions to an issuer about a token, by what came of them or why they were spared",
-        &["issuer", "result"],
-    )?;
-    let of_issuer = |name, help| gauge(name, help, &["issuer"]);
-    let local = of_issuer(
-        "sidegate_introspection_fallbacks",
-        "Requests whose token counted by its key alone, because its issuer could not be asked",
-    )?;
-    let open = of_issuer(
-        "sidegate_introspection_open",
-        "1 while an issuer that did not answer is left alone",
-    )?;
-    let in_flight = of_issuer(
-        "sidegate_introspection_in_flight",
-        "Questions to an issuer that are under way",
-    )?;
-    let refused = of_issuer(
-        "sidegate_introspection_refused",
-        "Tokens whose refusal is remembered",
-    )?;
+    scrape: &mut Scrape,
+) {
     for introspection in all {
         let provider = &introspection.provider;
         let issuer = provider.issuer();
         let tally = provider.tally();
         for (outcome, count) in Outcome::ALL.iter().zip(&tally.outcomes) {
-            let labels = [issuer, outcome.name()];
-            questions
-                .with_label_values(&labels)
-                .set(whole(count.load(Ordering::Relaxed)));
+            let count = count.load(Ordering::Relaxed);
+            scrape.add(&QUESTIONS, &[issuer, outcome.name()], count);
         }
-        let set = |gauge: &IntGaugeVec, value| gauge.with_label_values(&[issuer]).set(value);
-        set(&local, whole(tally.local.load(Ordering::Relaxed)));
-        set(&open, i64::from(!provider.is_closed()));
-        set(&in_flight, whole(provider.in_flight()));
-        set(&refused, whole(introspection.refusals()));
+        let local = tally.local.load(Ordering::Relaxed);
+        scrape.add(&FALLBACKS, &[issuer], local);
+        scrape.add(&IN_FLIGHT, &[issuer], provider.in_flight());
+        scrape.add(&REFUSED, &[issuer], introspection.refusals());
+        let phase = provider.phase();
+        scrape.add(&BREAKERS, &["introspection", issuer], phase.number());
     }
-    Ok(registry.gather())
-}
-
-fn whole(count: impl TryInto<i64>) -> i64 {
-    count.try_into().unwrap_or(i64::MAX)
 }

@@ -5,20 +5,17 @@ use sidegate_policy::{Id, UnixMicros};
 use super::*;
 use crate::authn::Carrier;
 use crate::authn::verified::{Name, VerifiedTokens};
+use crate::metrics::Scrape;
 
 /// How many were known, and how many cost a signature.
-pub(super) fn counts(authenticator: &Authenticator) -> (i64, i64) {
-    let families = authenticator.gather().unwrap();
-    let tokens = families
-        .iter()
-        .find(|family| family.name() == "sidegate_tokens")
-        .unwrap();
+pub(super) fn counts(authenticator: &Authenticator) -> (u64, u64) {
+    let mut scrape = Scrape::default();
+    authenticator.gather(&mut scrape);
+    let text = scrape.text();
     let of = |from: &str| {
-        let is = |metric: &&prometheus::proto::Metric| metric.get_label()[0].value() == from;
-        let found = tokens.get_metric().iter().find(is).unwrap();
-        #[expect(clippy::cast_possible_truncation, reason = "a few")]
-        let value = found.get_gauge().get_value() as i64;
-        value
+        let name = format!("sidegate_tokens_total{{from=\"{from}\"}} ");
+        let value = text.lines().find_map(|line| line.strip_prefix(&name));
+        value.unwrap().parse().unwrap()
     };
     (of("memory"), of("signature"))
 }

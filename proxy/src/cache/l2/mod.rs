@@ -34,7 +34,8 @@ use sidegate_policy::IdType;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Phase};
+use crate::cache::age::Ages;
 use crate::clock::Clock;
 use crate::coherence::{BootTime, Namespace};
 use crate::database::Notice;
@@ -108,6 +109,8 @@ pub struct Found {
     pub answer: Answer,
     /// The xmin of the statement that made it (R2).
     pub xmin: u64,
+    /// How long ago it was written, by the wall clocks of two instances.
+    pub age: Duration,
 }
 
 impl L2 {
@@ -164,9 +167,12 @@ impl L2 {
     }
 
     /// What became of an answer that was found.
-    pub fn judged(&self, counts: bool) {
-        self.tally
-            .looked(if counts { Lookup::Hit } else { Lookup::Changed });
+    pub fn judged(&self, found: &Found, counts: bool) {
+        if counts {
+            self.tally.hit(found.age);
+        } else {
+            self.tally.looked(Lookup::Changed);
+        }
     }
 
     /// Takes over writing an answer, if there is room for it. Returns at once.
@@ -204,6 +210,12 @@ impl L2 {
         }
     }
 
+    /// Where its breaker stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.breaker.lock().phase()
+    }
+
     /// Whether Redis is asked, rather than left alone.
     #[must_use]
     pub fn is_closed(&self) -> bool {
@@ -214,6 +226,12 @@ impl L2 {
     #[must_use]
     pub fn connected(&self) -> usize {
         self.link.load().as_ref().map_or(0, |link| link.connected())
+    }
+
+    /// The ages of what was found and counted.
+    #[must_use]
+    pub fn ages(&self) -> Ages {
+        self.tally.ages()
     }
 
     /// Look-ups by how they ended.
@@ -260,12 +278,15 @@ impl L2 {
         let Record {
             answer,
             xmin,
+            since,
             until,
         } = record.map_err(|_malformed| Lookup::Malformed)?;
-        if until <= self.now() {
+        let now = self.now();
+        if until <= now {
             return Err(Lookup::Expired);
         }
-        Ok(Found { answer, xmin })
+        let age = Duration::from_secs(now.saturating_sub(since));
+        Ok(Found { answer, xmin, age })
     }
 
     /// How a command went that says something about Redis.

@@ -21,6 +21,8 @@ pub(super) struct Record {
     pub(super) answer: Answer,
     /// The statement's xmin (R2).
     pub(super) xmin: u64,
+    /// When it was written, in seconds since 1970.
+    pub(super) since: u64,
     /// From this instant on it does not count, in seconds since 1970.
     pub(super) until: u64,
 }
@@ -33,6 +35,7 @@ pub(super) struct Malformed;
 #[derive(Serialize, Deserialize)]
 struct Written<'a> {
     xmin: u64,
+    since: u64,
     until: u64,
     #[serde(borrow)]
     subject: WrittenSubject<'a>,
@@ -87,6 +90,7 @@ impl Record {
         }
         let written = Written {
             xmin: self.xmin,
+            since: self.since,
             until: self.until,
             subject: WrittenSubject {
                 active: subject.active,
@@ -191,6 +195,7 @@ impl Record {
                 origin: None,
             },
             xmin: written.xmin,
+            since: written.since,
             until: written.until,
         })
     }

@@ -10,7 +10,7 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key, Tag};
 
 /// The form of a sealed value. A new one gets a new number.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Bytes of a seal.
 const SEAL: usize = 32;
 

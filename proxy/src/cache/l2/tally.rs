@@ -3,6 +3,9 @@
 //! Promise: counting is one addition, and every outcome of a look-up is counted once.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::cache::age::{AgeTally, Ages};
 
 /// How a look-up ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +58,7 @@ impl Lookup {
         match self {
             Self::Hit => "hit",
             Self::Absent => "absent",
-            Self::Changed => "changed",
+            Self::Changed => "touched",
             Self::Expired => "expired",
             Self::Forged => "forged",
             Self::Malformed => "malformed",
@@ -83,6 +86,8 @@ impl Write {
 /// The counts.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
+    /// Of hits, which are not among the look-ups that are counted below.
+    ages: AgeTally,
     lookups: [AtomicU64; Lookup::ALL.len()],
     writes: [AtomicU64; Write::ALL.len()],
 }
@@ -93,6 +98,16 @@ impl Tally {
         add(counts.filter(|(known, _)| **known == lookup));
     }
 
+    /// A look-up found what counts, and it was so old.
+    pub(super) fn hit(&self, age: Duration) {
+        self.ages
+            .hit(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+    }
+
+    pub(super) fn ages(&self) -> Ages {
+        self.ages.read()
+    }
+
     pub(super) fn wrote(&self, write: Write) {
         let counts = Write::ALL.iter().zip(&self.writes);
         add(counts.filter(|(known, _)| **known == write));
@@ -100,7 +115,14 @@ impl Tally {
 
     pub(super) fn lookups(&self) -> impl Iterator<Item = (Lookup, u64)> {
         let counts = Lookup::ALL.iter().zip(&self.lookups);
-        counts.map(|(lookup, count)| (*lookup, count.load(Ordering::Relaxed)))
+        let of = |lookup: Lookup, count: &AtomicU64| {
+            if lookup == Lookup::Hit {
+                self.ages.read().hits()
+            } else {
+                count.load(Ordering::Relaxed)
+            }
+        };
+        counts.map(move |(lookup, count)| (*lookup, of(*lookup, count)))
     }
 
     pub(super) fn writes(&self) -> impl Iterator<Item = (Write, u64)> {

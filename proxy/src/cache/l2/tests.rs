@@ -60,10 +60,10 @@ fn namespace(policy: u8) -> Namespace {
 
 proptest! {
     #[test]
-    fn a_record_comes_back_as_it_was(answer in answers(), xmin: u64, until: u64) {
+    fn a_record_comes_back_as_it_was(answer in answers(), xmin: u64, since: u64, until: u64) {
         let (subject, resource) = (id("alice"), id("one"));
         let question = Question { subject: &subject, resource: Some(("document", &resource)) };
-        let record = Record { answer, xmin, until };
+        let record = Record { answer, xmin, since, until };
         let bytes = record.write(&question, PACK_ABOVE).unwrap();
         prop_assert_eq!(Record::read(&bytes, &question, IdType::Text), Ok(record));
         // Not for a question of another form, nor with anything missing or added.
@@ -120,6 +120,7 @@ fn an_answer_with_something_that_is_never_kept_missing_is_not_written() {
             ..Answer::default()
         },
         xmin: 7,
+        since: 5,
         until: 9,
     };
     let write = |record: Record| record.write(&question, PACK_ABOVE);
@@ -146,6 +147,7 @@ fn what_is_long_is_packed_and_what_would_unpack_to_too_much_is_not_unpacked() {
                 ..Answer::default()
             },
             xmin: 7,
+            since: 5,
             until: 9,
         }
     };

@@ -145,10 +145,12 @@ impl L2 {
         if ttl == 0 {
             return None;
         }
+        let now = self.now();
         let record = Record {
             answer: offer.answer.clone(),
             xmin: offer.xmin,
-            until: self.now().saturating_add(ttl),
+            since: now,
+            until: now.saturating_add(ttl),
         };
         let body = record.write(&question, self.settings.compress_above)?;
         let value = self.seals.seal(key.as_bytes(), &body)?;

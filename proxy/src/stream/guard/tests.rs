@@ -16,8 +16,8 @@ fn guard() -> Guard {
     let document = testing::over_database("postgres://me@127.0.0.1:1/app");
     let settings = testing::settings(Path::new("/"), &document);
     let generation = Generation::assemble(settings, None).unwrap();
-    let metrics = Arc::new(Metrics::new().unwrap());
-    Guard::new(Arc::new(Current::new(generation)), metrics)
+    let telemetry = Arc::new(Telemetry::default());
+    Guard::new(Arc::new(Current::new(generation)), telemetry)
 }
 
 /// A request that must not be forwarded any more: there is something to look at, and nothing that allows it.

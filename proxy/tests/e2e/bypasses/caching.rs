@@ -61,7 +61,7 @@ fn warm(scene: &Scene, raw: &str) {
     let from = |tier: &str| {
         metric(
             &scene.sidegate,
-            &format!("sidegate_answers{{tier=\"{tier}\"}}"),
+            &format!("sidegate_answers_total{{tier=\"{tier}\"}}"),
         )
     };
     crate::process::eventually("an answer from memory", || {

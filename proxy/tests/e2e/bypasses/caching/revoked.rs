@@ -79,7 +79,7 @@ impl Scene {
     /// It is allowed, also from memory.
     pub(in crate::bypasses) fn is_warm(&self, sidegate: &Sidegate, path: &str) {
         eventually("an answer from memory", || {
-            let from_memory = || metric(sidegate, "sidegate_answers{tier=\"l1\"}");
+            let from_memory = || metric(sidegate, "sidegate_answers_total{tier=\"l1\"}");
             let before = from_memory();
             assert!(self.allows(sidegate, path), "{path}");
             (from_memory() > before).then_some(())
@@ -179,7 +179,7 @@ fn c7_odyssey_1618() {
     session.run(&format!(
         "update generations set user_id = '{YOURS}' where id = '{MINE}'"
     ));
-    let polls = || metric(&sidegate, "sidegate_polls").unwrap();
+    let polls = || metric(&sidegate, "sidegate_polls_begun_total").unwrap();
     let enough = polls() + 3;
     eventually("polls that tell of it", || {
         (polls() >= enough).then_some(())

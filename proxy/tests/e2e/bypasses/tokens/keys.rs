@@ -287,8 +287,12 @@ fn t11_flood_of_unknown_keys() {
 
     // Whoever does not exist takes no place in memory.
     let scene = Scene::new();
-    let entries =
-        || crate::caching::metric(&scene.sidegate, "sidegate_l1_entries{class=\"user_auth\"}");
+    let entries = || {
+        crate::caching::metric(
+            &scene.sidegate,
+            "sidegate_cache_entries{class=\"user_auth\",tier=\"l1\"}",
+        )
+    };
     for number in 0..200 {
         let subject = format!("00000000-0000-4000-8000-{number:012}");
         scene.never(me(&hs256(json!({ "sub": subject }))));
