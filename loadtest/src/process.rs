@@ -76,7 +76,7 @@ impl Sidegate {
         environment: &[(&'static str, &'static str)],
     ) -> Result<Self, ProcessError> {
         let folder = folder(setup)?;
-        let child = spawn(binary, environment, &folder)?;
+        let child = spawn(&[], binary, environment, &folder)?;
         // From here on it ends with this struct.
         let mut sidegate = Self {
             child,
@@ -90,6 +90,31 @@ impl Sidegate {
         Ok(sidegate)
     }
 
+    /// The same, run by another program: its command line.
+    pub(crate) async fn start_under(
+        under: &[String],
+        binary: &Path,
+        setup: &Setup,
+    ) -> Result<Self, ProcessError> {
+        let folder = folder(setup)?;
+        let child = spawn(under, binary, &[], &folder)?;
+        let mut sidegate = Self {
+            child,
+            proxy: String::new(),
+            admin: String::new(),
+            folder,
+            binary: binary.to_owned(),
+            environment: Vec::new(),
+        };
+        sidegate.wait().await?;
+        Ok(sidegate)
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it, and after a while starts it again where it was; waits until it is ready.
     pub(crate) async fn restart(&mut self, pause: Duration) -> Result<(), ProcessError> {
         self.child.kill()?;
@@ -100,7 +125,7 @@ impl Sidegate {
             .replacen(ANYWHERE, &self.proxy, 1)
             .replacen(ANYWHERE, &self.admin, 1);
         fs::write(path, config)?;
-        self.child = spawn(&self.binary, &self.environment, &self.folder)?;
+        self.child = spawn(&[], &self.binary, &self.environment, &self.folder)?;
         self.wait().await
     }
 
@@ -166,11 +191,20 @@ impl Drop for Sidegate {
 }
 
 fn spawn(
+    under: &[String],
     binary: &Path,
     environment: &[(&str, &str)],
     folder: &TempDir,
 ) -> Result<Child, ProcessError> {
-    Command::new(binary)
+    let mut command = match under.split_first() {
+        Some((program, arguments)) => {
+            let mut command = Command::new(program);
+            command.args(arguments).arg(binary);
+            command
+        }
+        None => Command::new(binary),
+    };
+    command
         .args(["run", "--config"])
         .arg(folder.path().join(CONFIG))
         .envs(environment.iter().copied())
@@ -297,8 +331,8 @@ fn tail(log: &Path) -> String {
         .join("\n")
 }
 
-/// Where it listens is wanted, and not a line for each refusal.
-const LOG_LEVELS: &str = "info,sidegate::gateway=warn";
+/// Where it listens is wanted.
+const LOG_LEVELS: &str = "info";
 
 /// Seconds; longer than any case.
 const LIFETIME: u64 = 3600;

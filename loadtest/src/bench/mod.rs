@@ -9,6 +9,7 @@
 mod row;
 mod slow;
 mod stage;
+mod telemetry;
 mod tiers;
 mod view;
 
@@ -106,6 +107,7 @@ pub async fn bench(bench: &Bench, mut show: impl FnMut(&Line)) -> Result<Vec<Lin
             Row::RedisDown => tiers::redis_down(bench).await?,
             Row::View => view::cost(bench).await?,
             Row::SlowHeads => slow::heads(bench).await?,
+            Row::Telemetry => telemetry::cost(bench).await?,
         };
         show(&line);
         lines.push(line);

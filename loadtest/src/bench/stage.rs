@@ -48,6 +48,8 @@ impl Stage {
             feed_url: login,
             owner_url: url,
             patience: 2,
+            threads: 2,
+            telemetry: Setup::QUIET,
         };
         migrate(binary, &setup).await?;
         let token = token(owner, None)?;
@@ -58,6 +60,35 @@ impl Stage {
             token,
             generations,
         })
+    }
+
+    /// An instance with one thread, started by this program, that tells about requests like this; hot.
+    pub(super) async fn measured(
+        &self,
+        binary: &Path,
+        under: &[String],
+        telemetry: &'static str,
+    ) -> Result<Sidegate, BenchError> {
+        let setup = Setup {
+            threads: 1,
+            patience: 30,
+            telemetry,
+            ..self.setup.clone()
+        };
+        let sidegate = Sidegate::start_under(under, binary, &setup).await?;
+        wait(&sidegate, "sidegate_cache_open", 1).await?;
+        Ok(sidegate)
+    }
+
+    /// What is asked for, of the first generation.
+    pub(super) fn path(&self) -> String {
+        let first = self.generations.first().copied().unwrap_or_default();
+        format!("/g/{first}")
+    }
+
+    /// The owner's token.
+    pub(super) fn token(&self) -> &str {
+        &self.token
     }
 
     /// An instance, over this Redis if there is one; ready, and with its connections.

@@ -83,6 +83,8 @@ async fn ours(
         feed_url: login,
         owner_url: url,
         patience: 2,
+        threads: 2,
+        telemetry: Setup::QUIET,
     };
     migrate(binary, &setup).await?;
     let mut took = Vec::new();

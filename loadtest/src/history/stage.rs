@@ -102,6 +102,8 @@ impl Stage {
             feed_url: by(&feed),
             owner_url: url.clone(),
             patience,
+            threads: 2,
+            telemetry: Setup::QUIET,
         };
         let (instances, tickets) = cast(actor, &setup, &world).await?;
 

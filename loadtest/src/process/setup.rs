@@ -19,6 +19,15 @@ pub(crate) struct Setup {
     pub(crate) owner_url: String,
     /// How long one question to the database may take, in seconds.
     pub(crate) patience: u32,
+    /// Threads of the proxy.
+    pub(crate) threads: u32,
+    /// What is told about requests, in YAML.
+    pub(crate) telemetry: &'static str,
+}
+
+impl Setup {
+    /// No line for each request.
+    pub(crate) const QUIET: &'static str = "{ access_log: { to: none } }";
 }
 
 /// Small pools and short memory, everything else as it is shipped.
@@ -45,13 +54,16 @@ pub(super) fn configuration(setup: &Setup) -> String {
         feed_url,
         owner_url,
         patience,
+        threads,
+        telemetry,
     } = setup;
     format!(
         r#"
 listen: "{ANYWHERE}"
 admin: {{ listen: "{ANYWHERE}" }}
 limits: {{ decision_timeout: {patience}s, max_failed_authentications: 0 }}
-server: {{ threads: 2, shutdown_grace: 0s }}
+server: {{ threads: {threads}, shutdown_grace: 0s }}
+telemetry: {telemetry}
 upstream: {{ url: "http://{upstream}" }}
 issuers:
   - {{ issuer: "{ISSUER}", audiences: [{AUDIENCE}], algorithms: [HS256], keys: [{{ secret: "{SECRET}" }}] }}

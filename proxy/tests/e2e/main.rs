@@ -32,6 +32,7 @@ mod limits;
 mod links;
 mod media;
 mod migrate;
+mod observability;
 mod openapi;
 mod oracle;
 mod outages;

@@ -47,7 +47,7 @@ fn an_issuer_that_fails_three_times_is_left_alone_and_two_good_answers_bring_it_
     eventually("it was read", || {
         (sidegate.admin("/config")["generation"] == 2).then_some(())
     });
-    assert_eq!((breaker(&sidegate), endpoint.asked()), (1, before));
+    assert_eq!((breaker(&sidegate), endpoint.asked()), (2, before));
 
     endpoint.be_away(false);
     for name in ["one", "two"] {

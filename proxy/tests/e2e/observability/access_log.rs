@@ -1,0 +1,146 @@
+//! The access log: what is refused is always in it, what is allowed as often as it is configured, and each line is as
+//! its schema says.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::process::{ALICE, MINE, Sidegate, YOURS, token};
+use crate::recorder::Recorder;
+use crate::wire::{Wire, ask, request};
+
+/// The lines of the access log until one of a request that was asked last.
+fn lines(sidegate: &Sidegate, last: &str) -> Vec<Value> {
+    let lines = sidegate.logged_until(last);
+    let parsed = lines
+        .iter()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    parsed.filter(|line| line["log"] == "access").collect()
+}
+
+fn telemetry(to: &str, allows: &str) -> String {
+    format!("telemetry: {{ access_log: {{ to: {to}, allows: {allows} }} }}\n")
+}
+
+/// A hundred requests that are allowed, a hundred that are refused, and one that is recognised by its reason.
+fn ask_for_both(sidegate: &Sidegate) {
+    let authorization = format!("Bearer {}", token(ALICE));
+    let headers = [("Authorization", authorization.as_str())];
+    let mut wire = Wire::connect(sidegate.proxy);
+    for _ in 0..100 {
+        for (id, status) in [(MINE, 200), (YOURS, 403)] {
+            wire.send(request("GET", &format!("/g/{id}?secret=hunter2"), &headers));
+            assert_eq!(wire.reply().unwrap().status, status);
+        }
+    }
+    assert_eq!(
+        ask(sidegate.proxy, request("GET", "/nowhere", &[])).status,
+        404
+    );
+}
+
+fn of_outcome(lines: &[Value], outcome: &str) -> usize {
+    lines
+        .iter()
+        .filter(|line| line["outcome"] == outcome)
+        .count()
+}
+
+#[test]
+fn refusals_are_never_left_out_and_allows_as_configured() {
+    let recorder = Recorder::start();
+    for (allows, least, most) in [("0", 0, 0), ("0.5", 25, 75), ("1", 100, 100)] {
+        let sidegate = Sidegate::start(recorder.address, &telemetry("stderr", allows));
+        ask_for_both(&sidegate);
+        let lines = lines(&sidegate, "\"no_route\"");
+        assert_eq!(of_outcome(&lines, "deny"), 101, "{allows}");
+        let allowed = of_outcome(&lines, "allow");
+        assert!((least..=most).contains(&allowed), "{allows}: {allowed}");
+    }
+    let silent = Sidegate::start(recorder.address, &telemetry("none", "1"));
+    ask_for_both(&silent);
+    silent.signal("HUP");
+    let lines = lines(&silent, "the configuration was read");
+    assert_eq!(lines, Vec::<Value>::new());
+}
+
+#[test]
+fn a_line_says_what_happened_as_its_schema_has_it() {
+    let recorder = Recorder::start();
+    let sidegate = Sidegate::start(recorder.address, &telemetry("stderr", "1"));
+    let bearer = token(ALICE);
+    let authorization = format!("Bearer {bearer}");
+    let headers = [
+        ("Authorization", authorization.as_str()),
+        ("X-Private", "hunter2"),
+    ];
+    let path = |id| format!("/g/{id}?secret=hunter2");
+    let allowed = ask(sidegate.proxy, request("GET", &path(MINE), &headers));
+    let denied = ask(sidegate.proxy, request("GET", &path(YOURS), &headers));
+    // One whose head is refused before anything reads it.
+    ask(sidegate.proxy, "GET /a HTTP/1.1\nHost: a\n\n");
+    ask(sidegate.proxy, request("GET", "/nowhere", &[]));
+    let lines = lines(&sidegate, "\"no_route\"");
+    let schema: Value =
+        serde_json::from_str(include_str!("../../../../docs/access-log.schema.json")).unwrap();
+    let known: BTreeSet<_> = schema["properties"].as_object().unwrap().keys().collect();
+    for line in &lines {
+        let found: BTreeSet<_> = line.as_object().unwrap().keys().collect();
+        assert!(found.is_subset(&known), "{line}");
+        for required in schema["required"].as_array().unwrap() {
+            assert!(
+                found.contains(&required.as_str().unwrap().to_owned()),
+                "{line}"
+            );
+        }
+        let text = line.to_string();
+        assert!(!text.contains("hunter2") && !text.contains("/g/"), "{text}");
+        for part in bearer.split('.') {
+            assert!(!text.contains(part), "{text}");
+        }
+    }
+    let of = |reply: &crate::wire::Reply| {
+        let id = reply.header("x-sidegate-decision-id").unwrap();
+        lines.iter().find(|line| line["decision_id"] == id).unwrap()
+    };
+    for (line, outcome, reason, status, id) in [
+        (of(&allowed), "allow", "ownership", 200, MINE),
+        (of(&denied), "deny", "no_role", 403, YOURS),
+    ] {
+        assert_eq!(
+            (&line["outcome"], &line["reason"]),
+            (&outcome.into(), &reason.into())
+        );
+        assert_eq!(line["status"], status, "{line}");
+        assert_eq!(
+            (&line["action"], &line["kind"], &line["resource"]),
+            (&"read".into(), &"generation".into(), &id.into())
+        );
+        assert_eq!(
+            (&line["subject"], &line["method"]),
+            (&ALICE.into(), &"GET".into())
+        );
+        assert_eq!(line["client"], "127.0.0.1");
+        assert_eq!(line["generation"], 1);
+        assert!(
+            line["tier"].is_string() && line["facts_age_ms"].is_number(),
+            "{line}"
+        );
+        let (decision, total) = (&line["decision_ms"], &line["total_ms"]);
+        assert!(
+            decision.as_f64().unwrap() <= total.as_f64().unwrap(),
+            "{line}"
+        );
+        assert!(line["stages_ms"]["authorize"].is_number(), "{line}");
+        assert_eq!(
+            line["stages_ms"]["upstream"].is_number(),
+            outcome == "allow",
+            "{line}"
+        );
+    }
+    assert!(of(&denied)["detail"].is_string());
+    let malformed = lines
+        .iter()
+        .find(|line| line["reason"] == "bare_lf" || line["reason"] == "malformed_head");
+    assert_eq!(malformed.unwrap()["client"], "127.0.0.1");
+}
