@@ -65,7 +65,7 @@ impl Scrape {
     }
 
     /// Adds one series of a histogram that was counted by hand: for each bound how many were at most that, and
-    /// not at most the one before; then how many were more; and the sum of all, where it is known.
+    /// not at most the one before; the last bound may be infinite. And the sum of all.
     pub fn counted(
         &mut self,
         definition: &'static Definition,
@@ -82,7 +82,10 @@ impl Scrape {
             bucket.set_cumulative_count(so_far);
             bucket
         });
-        histogram.set_bucket(buckets.collect());
+        // The text format adds the infinite one itself, and spells it in its own way.
+        let mut buckets: Vec<_> = buckets.collect();
+        buckets.retain(|bucket| bucket.upper_bound().is_finite());
+        histogram.set_bucket(buckets);
         histogram.set_sample_count(so_far);
         histogram.set_sample_sum(sum);
         let mut metric = Metric::from_label(pairs(definition, labels));

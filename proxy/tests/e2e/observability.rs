@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::Write as _;
 
+use serde_json::json;
 use sidegate::metrics::catalogue;
 use sidegate::metrics::{Definition, Needs, Values};
 use sidegate_loadtest::redis::Redis;
 
-use crate::caching::{metrics, status};
+use crate::caching::metrics;
 use crate::database::{Database, SUPERUSER, folder, migrate};
 use crate::demo::Demo;
 use crate::introspection::endpoint::Endpoint;
@@ -124,8 +125,11 @@ fn after_the_tour_every_metric_is_there_and_none_that_is_not_documented() {
         String::from_utf8(ask(admin.parse().unwrap(), request).body).unwrap()
     };
     // A request is counted when it ends, which is after its answer.
-    eventually("the last stop is counted", || {
-        told().contains("reason=\"malformed_target\"").then_some(())
+    eventually("the last stop is counted, and the feed has begun", || {
+        let text = told();
+        let is_whole =
+            text.contains("reason=\"malformed_target\"") && text.contains("sidegate_lease_age");
+        is_whole.then_some(())
     });
     let number = compare(&told(), |needs| match needs {
         Needs::Nothing | Needs::Directory => true,
@@ -145,7 +149,7 @@ fn after_the_tour_every_metric_is_there_and_none_that_is_not_documented() {
 struct Everything {
     _database: Database,
     _redis: Redis,
-    _endpoint: Endpoint,
+    endpoint: Endpoint,
     _recorder: Recorder,
     sidegate: Sidegate,
 }
@@ -182,7 +186,7 @@ impl Everything {
         Self {
             _database: database,
             _redis: shared,
-            _endpoint: endpoint,
+            endpoint,
             _recorder: recorder,
             sidegate,
         }
@@ -193,7 +197,11 @@ impl Everything {
 fn with_everything_configured_every_metric_is_there() {
     let everything = Everything::start();
     let sidegate = &everything.sidegate;
-    assert_eq!(status(sidegate, &format!("/g/{YOURS}")), 403);
+    let token = token(ALICE);
+    everything.endpoint.activate(&token, json!({}));
+    let bearer = format!("Bearer {token}");
+    let denied = request("GET", &format!("/g/{YOURS}"), &[("Authorization", &bearer)]);
+    assert_eq!(ask(sidegate.proxy, denied).status, 403);
     let number = compare(&metrics(sidegate), |needs| match needs {
         Needs::Nothing
         | Needs::Database
@@ -239,15 +247,22 @@ fn whatever_strangers_ask_for_makes_no_series() {
             ask(sidegate.proxy, request(method, &path, &headers));
         }
     };
-    all_kinds(0);
+    all_kinds(1000);
     let counted = || crate::caching::sum(&sidegate, "sidegate_requests_total{");
     eventually("five requests are counted", || {
         (counted() == 5).then_some(())
     });
+    eventually("a feed", || {
+        metrics(&sidegate)
+            .contains("sidegate_lease_age_seconds")
+            .then_some(())
+    });
     let before = series();
-    (1..100).for_each(all_kinds);
+    (1001..1100).for_each(all_kinds);
     eventually("all of them are counted", || {
         (counted() == 500).then_some(())
     });
-    assert_eq!(series(), before);
+    let after = series();
+    let new: Vec<_> = after.symmetric_difference(&before).collect();
+    assert!(new.is_empty(), "{new:?}");
 }
