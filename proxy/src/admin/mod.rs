@@ -29,7 +29,7 @@ use pingora::services::background::BackgroundService;
 use serde_json::json;
 
 use crate::cache;
-use crate::coherence::BootTime;
+use crate::coherence::{BootTime, gauges};
 use crate::database::Database;
 use crate::doctor::{Board, Severity};
 use crate::explain::{self, Request};
@@ -269,6 +269,11 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
             .and_then(|kept| cache::gather(kept).ok())
             .unwrap_or_default(),
     );
+    let feed = current
+        .facts
+        .kept()
+        .map(|kept| gauges::gather(kept.coherence()));
+    further.extend(feed.into_iter().flatten().flatten());
     let authenticator = &current.pipeline.authenticator;
     further.extend(authenticator.gather().unwrap_or_default());
     let links = current.pipeline.links.as_ref().map(|links| links.gather());
