@@ -160,7 +160,8 @@ impl<'c> Driver<'c> {
             feed,
             links: Links::new(settings.store.database.clone()),
             last: now,
-            due: now,
+            // Or when the first connection is open.
+            due: now + settings.interval,
             examination: JoinSet::new(),
             examine_at: now + EXAMINE,
             loader: Loader::new("reading the change log, without which only own answers are kept"),
