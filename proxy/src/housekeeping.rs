@@ -18,7 +18,7 @@ use tokio::time::sleep;
 
 use crate::authn::{FetchError, Pepper, RemoteKeys, key_client};
 use crate::clock::Clock;
-use crate::coherence::{FeedSettings, FeedThread};
+use crate::coherence::{FeedSettings, FeedThread, canary};
 use crate::credential;
 use crate::directory_watch::DirectoryWatch;
 use crate::doctor::{Board, Expectations};
@@ -101,7 +101,8 @@ impl Housekeeping {
                     database,
                     shared,
                     tend_view(&generation),
-                    tend_credentials(&generation)
+                    tend_credentials(&generation),
+                    tend_canary(&generation)
                 );
             };
             // Another generation with the same facts disturbs nothing.
@@ -216,6 +217,15 @@ async fn tend_credentials(generation: &Generation) {
         let keys = generation.settings.service_keys.as_ref();
         let pepper = keys.map(|keys| Pepper::new(&keys.pepper));
         credential::upkeep::run(store.database(), kept, pepper).await;
+    }
+}
+
+/// Measures how late a change counts, where one of a database does.
+async fn tend_canary(generation: &Generation) {
+    let found = generation.facts.kept().zip(generation.store.postgres());
+    if let Some((kept, store)) = found {
+        let interval = generation.settings.coherence.canary_interval;
+        canary::run(kept.coherence(), store.database(), interval).await;
     }
 }
 

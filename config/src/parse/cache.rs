@@ -58,6 +58,14 @@ pub(crate) fn coherence(raw: &raw::Coherence, report: &mut Report) -> Option<Coh
     let at = YamlPath::default().key("coherence");
     let written = raw.poll_interval.as_ref();
     let poll_interval = report.duration(&at.key("poll_interval"), written, &POLL);
+    let path = at.key("canary_interval");
+    let canary = report.duration(&path, raw.canary_interval.as_ref(), &CANARY);
+    let canary_interval = match canary {
+        Some(pause) if !pause.is_zero() && pause < Duration::from_secs(1) => {
+            report.refuse(&path, format!("expected a duration of {}", CANARY.says))
+        }
+        Some(_) | None => canary,
+    };
     let slots = raw.slots.map_or(1 << 20, |slots| slots.0);
     let slots = if slots.is_power_of_two() && (1 << 10..=1 << 24).contains(&slots) {
         Some(slots)
@@ -69,6 +77,7 @@ pub(crate) fn coherence(raw: &raw::Coherence, report: &mut Report) -> Option<Coh
     };
     Some(CoherenceSettings {
         poll_interval: poll_interval?,
+        canary_interval: canary_interval?,
         slots: slots?,
     })
 }
@@ -157,6 +166,13 @@ const L2: Bounds = Bounds {
     min: Duration::from_secs(1),
     max: HOUR.saturating_mul(24),
     says: "1s to 24h",
+};
+
+const CANARY: Bounds = Bounds {
+    default: Duration::from_secs(5),
+    min: Duration::ZERO,
+    max: MINUTE.saturating_mul(5),
+    says: "0s, or 1s to 5m",
 };
 
 const POLL: Bounds = Bounds {

@@ -90,6 +90,9 @@ pub(crate) struct Class {
 pub(crate) struct Coherence {
     /// How often the change log is read, 5ms to 250ms. Default: 50ms.
     pub(crate) poll_interval: Option<DurationText>,
+    /// How often a change of nothing is written to the log, to measure when it counts here; 0s: never, or 1s
+    /// to 5m. Default: 5s.
+    pub(crate) canary_interval: Option<DurationText>,
     /// Size of the table that says what has changed, a power of two, 1024 to 16777216; 16 bytes
     /// each. In a small one more rows are given up with those that changed. Default: 1048576.
     pub(crate) slots: Option<Lenient<usize>>,

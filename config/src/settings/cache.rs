@@ -47,6 +47,8 @@ pub struct ClassSettings {
 pub struct CoherenceSettings {
     /// How often the change log is read, 5..=250 ms.
     pub poll_interval: Duration,
+    /// How often a change of nothing is written, 1 s..=5 min. 0: never.
+    pub canary_interval: Duration,
     /// Size of the table that says what has changed: a power of two, 1,024..=16,777,216.
     pub slots: usize,
 }

@@ -36,6 +36,7 @@ fn the_reference_shows_the_defaults() {
     };
     let coherence = CoherenceSettings {
         poll_interval: Duration::from_millis(50),
+        canary_interval: Duration::from_secs(5),
         slots: 1 << 20,
     };
     for text in [BASE, REFERENCE] {
@@ -117,6 +118,16 @@ fn bounds_of_the_feed_hold() {
     for (entry, key, words) in [
         ("poll_interval: 4ms", "poll_interval", "5ms to 250ms"),
         ("poll_interval: 251ms", "poll_interval", "5ms to 250ms"),
+        (
+            "canary_interval: 999ms",
+            "canary_interval",
+            "0s, or 1s to 5m",
+        ),
+        (
+            "canary_interval: 301s",
+            "canary_interval",
+            "0s, or 1s to 5m",
+        ),
         ("slots: 512", "slots", "1024 to 16777216"),
         ("slots: 33554432", "slots", "1024 to 16777216"),
         ("slots: 1048575", "slots", "a power of two"),
@@ -124,6 +135,7 @@ fn bounds_of_the_feed_hold() {
         let section = format!("coherence: {{ {entry} }}");
         refused(&with(&section), &format!("coherence.{key}"), words);
     }
-    settings("coherence: { poll_interval: 250ms, slots: 1024 }");
-    settings("coherence: { poll_interval: 5ms, slots: 16777216 }");
+    settings("coherence: { poll_interval: 250ms, canary_interval: 0s, slots: 1024 }");
+    settings("coherence: { poll_interval: 5ms, canary_interval: 1s, slots: 16777216 }");
+    settings("coherence: { canary_interval: 5m }");
 }

@@ -29,7 +29,7 @@ use pingora::services::background::BackgroundService;
 use serde_json::json;
 
 use crate::cache;
-use crate::coherence::BootTime;
+use crate::coherence::{BootTime, gauges};
 use crate::doctor::{Board, Severity};
 use crate::explain::{self, Request};
 use crate::facts::Facts;
@@ -279,6 +279,7 @@ fn scrape(shared: &Shared) -> Scrape {
     }
     if let Some(kept) = current.facts.kept() {
         cache::gather(kept, &mut scrape);
+        gauges::gather(kept.coherence(), &mut scrape);
     }
     current.pipeline.authenticator.gather(&mut scrape);
     if let Some(links) = &current.pipeline.links {

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::fresh::SPACING;
 use super::tag::EVERYTHING;
+use super::tally::Told;
 use super::{BootTime, Coherence};
 use crate::store::History;
 
@@ -53,17 +54,22 @@ impl Edits {
         let number = self.coherence.take_number();
         let start = BootTime::now();
         let tags = look();
-        if !tags.is_empty() {
+        let (received, told) = (BootTime::now(), !tags.is_empty());
+        if told {
             self.edits = self.edits.saturating_add(1);
         }
+        let tally = &self.coherence.tally;
         if tags.len() > MOST_TAGS {
+            tally.count(Told::Everything, 1);
             self.coherence.touch(EVERYTHING, self.edits, number);
         } else {
+            tally.count(Told::Tag, u64::try_from(tags.len()).unwrap_or(u64::MAX));
             for tag in tags {
                 self.coherence.touch(&tag, self.edits, number);
             }
         }
         self.coherence.publish(number, start);
+        tally.poll_applied(start, received, told);
     }
 
     /// Waits until a poll is due: at `by` at the latest, or soon after somebody rings.
@@ -88,7 +94,7 @@ impl Drop for Edits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::coherence::Tag;
+    use crate::coherence::{Polled, Tag};
     use crate::store::Origin;
 
     fn followed() -> (Arc<Coherence>, Edits, Origin) {
@@ -132,6 +138,15 @@ mod tests {
         edits.poll(|| vec![alice.to_string(); MOST_TAGS + 1]);
         let reading = coherence.read().unwrap();
         assert!(!reading.untouched(&late, coherence.slot(bob)), "everything");
+
+        let tally = coherence.tally();
+        let times = [tally.poll_time(), tally.invalidation()];
+        let times = times.map(|histogram| histogram.get_sample_count());
+        assert_eq!((tally.polls(Polled::Applied), times), (3, [3, 2]));
+        // The beginning is one.
+        let told = Told::ALL.map(|told| tally.changes(told));
+        assert_eq!(told, [1, 0, 2]);
+        assert_eq!(tally.xmin_age(), None);
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,8 +5,9 @@
 use std::sync::Arc;
 
 use super::feed::Asked;
-use super::tag::EVERYTHING;
-use super::{Coherence, Shared};
+use super::tag::{CANARY, EVERYTHING};
+use super::tally::Told;
+use super::{BootTime, Coherence, Shared};
 use crate::credential::Change;
 use crate::store::History;
 
@@ -54,6 +55,8 @@ pub(super) struct Wanted {
 /// lease and some of the touches, which take away and give nothing.
 pub(super) fn carry_out(coherence: &Coherence, asked: &Asked, effects: Vec<Effect>) -> Wanted {
     let (number, mut wanted) = (asked.number, Wanted::default());
+    // Own canaries, and up to which transaction everything became void.
+    let (mut own, mut covered) = (Vec::new(), 0);
     for effect in effects {
         match effect {
             Effect::Close(reasons) => {
@@ -63,18 +66,12 @@ pub(super) fn carry_out(coherence: &Coherence, asked: &Asked, effects: Vec<Effec
                 }
                 coherence.close(reasons);
             }
-            Effect::Flush(xid) => coherence.flush_up_to(xid, number),
-            Effect::Follow(history) => coherence.follow(history),
-            Effect::Touch(changes) => {
-                for (xid, tags) in changes {
-                    for tag in tags {
-                        if tag == EVERYTHING {
-                            coherence.register.forget();
-                        }
-                        coherence.touch(&tag, xid, number);
-                    }
-                }
+            Effect::Flush(xid) => {
+                coherence.flush_up_to(xid, number);
+                covered = covered.max(xid);
             }
+            Effect::Follow(history) => coherence.follow(history),
+            Effect::Touch(changes) => own.append(&mut touch(coherence, number, changes)),
             #[cfg(feature = "fault-injection")]
             Effect::Credentials(_) if coherence.faults.without(super::fault::Rule::Credentials) => {
             }
@@ -86,10 +83,37 @@ pub(super) fn carry_out(coherence: &Coherence, asked: &Asked, effects: Vec<Effec
                 if coherence.publish(number, asked.start) {
                     tracing::info!("changes show: answers may be cached");
                 }
+                let now = BootTime::now();
+                coherence.canary.told(&own, covered, now, &coherence.tally);
             }
             Effect::Examine => wanted.examination = true,
             Effect::BeginIncarnation => wanted.incarnation = true,
         }
     }
     wanted
+}
+
+/// Touches what changed. The transactions of own canaries among it.
+fn touch(coherence: &Coherence, number: u64, changes: Vec<(u64, Vec<String>)>) -> Vec<u64> {
+    let (mut own, mut canaries, mut everything, mut all) = (Vec::new(), 0, 0, 0);
+    for (xid, tags) in changes {
+        for tag in tags {
+            all += 1;
+            if tag == EVERYTHING {
+                everything += 1;
+                coherence.register.forget();
+            } else if tag.starts_with(CANARY) {
+                canaries += 1;
+                if coherence.canary.is_own(&tag) {
+                    own.push(xid);
+                }
+            }
+            coherence.touch(&tag, xid, number);
+        }
+    }
+    let tally = &coherence.tally;
+    tally.count(Told::Tag, all - canaries - everything);
+    tally.count(Told::Canary, canaries);
+    tally.count(Told::Everything, everything);
+    own
 }

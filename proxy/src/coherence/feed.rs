@@ -147,6 +147,11 @@ impl Feed {
             .is_some_and(|life| history.is_none_or(|history| *life.history == *history))
     }
 
+    /// What was seen when the last answer was applied; `None` while no life is followed.
+    pub(super) fn snapshot(&self) -> Option<&Snapshot> {
+        self.life.as_ref().map(|life| &*life.snapshot)
+    }
+
     /// The log of a life was read whole; `None`: of another one than is followed.
     pub(super) fn loaded(&self, loaded: &Loaded) -> Option<Self> {
         let mut feed = self.clone();

@@ -15,7 +15,7 @@ use tokio_postgres::{Client, Statement};
 
 use super::poll::{Answer, BEGIN_INCARNATION, Malformed, POLL, parameters, read};
 use super::snapshot::Snapshot;
-use super::{Namespace, PolicyDigest};
+use super::{BootTime, Namespace, PolicyDigest};
 use crate::database::{ConnectionTask, DatabaseError, Notice, connect, describe};
 
 /// How many connections there are.
@@ -79,8 +79,11 @@ impl Link {
         })
     }
 
-    /// Asks for what a snapshot did not see.
-    pub(super) async fn poll(&self, cursor: Option<&Snapshot>) -> Result<Answer, LinkError> {
+    /// Asks for what a snapshot did not see. The answer, and when it was there.
+    pub(super) async fn poll(
+        &self,
+        cursor: Option<&Snapshot>,
+    ) -> Result<(Answer, BootTime), LinkError> {
         let (xmax, in_progress) = parameters(cursor);
         let rows = match &self.statement {
             Some(statement) => self.client.query(statement, &[&xmax, &in_progress]).await?,
@@ -90,7 +93,8 @@ impl Link {
                 self.client.query_typed(POLL, &typed).await?
             }
         };
-        Ok(read(&rows)?)
+        let received = BootTime::now();
+        Ok((read(&rows)?, received))
     }
 
     /// Gives this life of the database its id.
@@ -125,7 +129,7 @@ pub async fn namespace(
 ) -> Result<Namespace, NamespaceError> {
     let asked = async { Link::open(settings).await?.poll(None).await };
     let limit = settings.connect_timeout.saturating_mul(3);
-    let answer = timeout(limit, asked)
+    let (answer, _received) = timeout(limit, asked)
         .await
         .map_err(|_elapsed| NamespaceError::TimedOut)?
         .map_err(|error| NamespaceError::Ask(error.to_string()))?;

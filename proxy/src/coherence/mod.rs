@@ -22,6 +22,7 @@
 //! | 5 publishes lease and number  |                               |                                    |
 
 mod boot_time;
+pub mod canary;
 mod doorbell;
 mod edits;
 mod effect;
@@ -29,6 +30,7 @@ mod examination;
 mod feed;
 mod fresh;
 mod gate;
+pub mod gauges;
 mod ground;
 mod link;
 mod load;
@@ -41,6 +43,7 @@ mod shared;
 mod slots;
 mod snapshot;
 mod tag;
+mod tally;
 
 #[cfg(feature = "fault-injection")]
 mod fault;
@@ -75,6 +78,7 @@ pub use run::{FeedSettings, FeedThread};
 pub use shared::{Namespace, Outdated, PolicyDigest, Shared, Source};
 pub use slots::{MOST_SLOTS, Slot};
 pub use tag::Tag;
+pub use tally::{Flight, Polled, Tally, Told};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
@@ -84,6 +88,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use crate::store::{History, Origin};
+use canary::Canary;
 use slots::Slots;
 
 /// What is known of the changes. One for a process; the feed writes it, everybody reads it.
@@ -107,6 +112,9 @@ pub struct Coherence {
     shared: ArcSwapOption<Shared>,
     /// What is known of credentials.
     register: Register,
+    /// What the feed measures, and by which change of nothing it measures its lag.
+    tally: Tally,
+    canary: Canary,
     /// Why nothing may be cached; empty: it may.
     closed: Mutex<Vec<String>>,
     /// Changes with every poll that is published or fails, and when the gate closes.
@@ -146,6 +154,8 @@ impl Coherence {
             history: ArcSwapOption::empty(),
             shared: ArcSwapOption::empty(),
             register: Register::default(),
+            tally: Tally::new(),
+            canary: Canary::new(),
             closed: Mutex::new(vec!["the change feed has not begun".to_owned()]),
             progress: watch::Sender::new(()),
             bell: Arc::new(Notify::new()),
@@ -267,6 +277,7 @@ impl Coherence {
 
     /// Everything became void, with all transactions up to `xid`.
     fn flush_up_to(&self, xid: u64, number: u64) {
+        self.tally.count(Told::Everything, 1);
         self.register.forget();
         self.slots.touch_all(xid, number);
         self.changed.fetch_max(xid, Ordering::Relaxed);
@@ -276,6 +287,9 @@ impl Coherence {
     /// A poll tells of a change.
     fn touch(&self, tag: &str, xid: u64, number: u64) {
         self.slots.touch(tag, xid, number);
+        if tag.starts_with(tag::CANARY) {
+            return;
+        }
         // What is revoked is in no row of the tables.
         if !tag.starts_with(CREDENTIAL) {
             self.changed.fetch_max(xid, Ordering::Relaxed);
@@ -295,6 +309,7 @@ impl Coherence {
             // conditions again after the slots, behind a fence of its own.
             fence(Ordering::SeqCst);
             self.slots.forget_transactions();
+            self.tally.snapshot(None, BootTime::START);
             self.changed.store(0, Ordering::Relaxed);
         }
     }
@@ -325,6 +340,7 @@ impl Coherence {
     fn close(&self, reasons: Vec<String>) {
         self.lease.start.store(0, Ordering::Release);
         self.shared.store(None);
+        self.canary.void();
         *self.closed.lock() = reasons;
         self.progress.send_replace(());
     }
@@ -333,25 +349,6 @@ impl Coherence {
     fn fail(&self, start: BootTime) {
         self.failed.fetch_max(start.nanos(), Ordering::Release);
         self.progress.send_replace(());
-    }
-}
-
-#[cfg(test)]
-impl Coherence {
-    /// A poll as a test wants it: started then, telling of these tags; the gate opens.
-    pub(crate) fn told(&self, start: BootTime, history: &Arc<History>, tags: &[&str]) {
-        let number = self.take_number();
-        for tag in tags {
-            self.touch(tag, 1, number);
-        }
-        self.follow(Arc::clone(history));
-        self.publish(number, start);
-    }
-
-    /// Caching is off.
-    pub(crate) fn shut(&self) {
-        self.close(vec!["a test".to_owned()]);
-        self.flush();
     }
 }
 

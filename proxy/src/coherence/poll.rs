@@ -48,6 +48,16 @@ pub(super) enum Changes {
     TooMany,
 }
 
+impl Changes {
+    /// Whether there are any.
+    pub(super) const fn are_told(&self) -> bool {
+        match self {
+            Self::Told(told) => !told.is_empty(),
+            Self::TooMany => true,
+        }
+    }
+}
+
 /// Why an answer cannot be understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {

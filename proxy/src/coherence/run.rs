@@ -10,6 +10,7 @@
 //! slow: the clock was read before the poll was sent, so what is published late is published old.
 
 mod credentials;
+mod round;
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,7 +29,7 @@ use super::effect::carry_out;
 use super::examination::look;
 use super::feed::{Asked, Decision, Feed};
 use super::fresh::SPACING;
-use super::link::{Link, Links};
+use super::link::Links;
 use super::load::{self, Credentials, Loaded};
 use super::loader::{Loader, Turn};
 use super::{BOUND, BootTime, Coherence, PolicyDigest};
@@ -110,6 +111,7 @@ fn survive(
         let reason = if worked.is_ok() { "ended" } else { "panicked" };
         coherence.close(vec![format!("the change feed has {reason}")]);
         coherence.flush();
+        coherence.tally.snapshot(None, BootTime::START);
         if worked.is_ok() {
             return;
         }
@@ -158,7 +160,8 @@ impl<'c> Driver<'c> {
             feed,
             links: Links::new(settings.store.database.clone()),
             last: now,
-            due: now,
+            // Or when the first connection is open.
+            due: now + settings.interval,
             examination: JoinSet::new(),
             examine_at: now + EXAMINE,
             loader: Loader::new("reading the change log, without which only own answers are kept"),
@@ -228,51 +231,6 @@ impl<'c> Driver<'c> {
         }
     }
 
-    /// One poll, and another one if it has no answer.
-    async fn round(&mut self) {
-        self.last = Instant::now();
-        self.due = self.last + self.jittered();
-        let mut start = BootTime::now();
-        let mut why = "no connection".to_owned();
-        for _try in 0..2 {
-            let Some(link) = self.links.take() else { break };
-            // In this order: the number, the clock, the query (DESIGN §5, R1; `Coherence::admit`).
-            let number = self.coherence.take_number();
-            start = BootTime::now();
-            let asked = self.feed.ask(number, start);
-            // An answer that is there counts, though its time is over: a lease is judged by its start.
-            match timeout(GIVE_UP, link.poll(asked.cursor.as_deref())).await {
-                Ok(Ok(answer)) => {
-                    let decision = self.feed.decide(&asked, answer);
-                    self.carry_out(&asked, decision);
-                    self.answered(link).await;
-                    return;
-                }
-                // Dropped, the link is closed: nobody ever reads the answer that may still come.
-                Ok(Err(error)) => why = error.to_string(),
-                Err(_elapsed) => why = "no answer in time".to_owned(),
-            }
-            self.links.useless();
-        }
-        self.notice.failed(&why);
-        self.coherence.fail(start);
-    }
-
-    async fn answered(&mut self, link: Link) {
-        self.notice.worked();
-        if std::mem::take(&mut self.begin) {
-            match timeout(GIVE_UP, link.begin_incarnation()).await {
-                Ok(Ok(())) => {
-                    tracing::info!("the database begins a new life: it has an id now");
-                    self.due = Instant::now();
-                }
-                Ok(Err(error)) => return self.notice.failed(&error.to_string()),
-                Err(_elapsed) => return,
-            }
-        }
-        self.links.give_back(link);
-    }
-
     /// Does what a decision says. Interrupted on the way, `self.feed` is as it was, and the next poll asks
     /// from the same snapshot.
     fn carry_out(&mut self, asked: &Asked, decision: Decision) {
@@ -333,15 +291,5 @@ impl<'c> Driver<'c> {
         self.carry_out(&asked, decision);
         // A gate that may open does so with the next poll.
         self.due = self.due.min(self.last + SPACING);
-    }
-
-    /// The interval, give or take a tenth, so that many instances do not ask at once.
-    fn jittered(&mut self) -> Duration {
-        self.noise ^= self.noise << 13;
-        self.noise ^= self.noise >> 7;
-        self.noise ^= self.noise << 17;
-        let tenth = self.settings.interval / 10;
-        let percent = u32::try_from(self.noise % 201).unwrap_or_default();
-        self.settings.interval - tenth + tenth * percent / 100
     }
 }

@@ -47,6 +47,9 @@ pub enum Tag<'a> {
 /// How the tags of credentials begin.
 pub(crate) const CREDENTIAL: &str = "credential:";
 
+/// How the tags of canaries begin, which are about no fact.
+pub(super) const CANARY: &str = "canary:";
+
 /// What the log writes for: everything may have changed.
 pub(super) const EVERYTHING: &str = "*";
 

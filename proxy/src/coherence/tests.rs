@@ -10,6 +10,24 @@ use super::*;
 
 const SECOND: u64 = 1_000_000_000;
 
+impl Coherence {
+    /// A poll as a test wants it: started then, telling of these tags; the gate opens.
+    pub(crate) fn told(&self, start: BootTime, history: &Arc<History>, tags: &[&str]) {
+        let number = self.take_number();
+        for tag in tags {
+            self.touch(tag, 1, number);
+        }
+        self.follow(Arc::clone(history));
+        self.publish(number, start);
+    }
+
+    /// Caching is off.
+    pub(crate) fn shut(&self) {
+        self.close(vec!["a test".to_owned()]);
+        self.flush();
+    }
+}
+
 fn at(second: u64) -> BootTime {
     BootTime::from_nanos(second * SECOND)
 }

@@ -4,7 +4,7 @@
 //! tells (`scripts/check-observability`).
 
 use super::{DECISION, DEGRADED, Definition, FAILURES, PROCESS, REQUESTS, STAGES, WHOLE};
-use crate::{access_log, authn, breaker, cache, database, link, media};
+use crate::{access_log, authn, breaker, cache, coherence, database, link, media};
 
 /// Some metrics that are about one thing.
 #[derive(Debug)]
@@ -34,7 +34,8 @@ pub fn sections() -> Vec<Section> {
             "Credentials",
             &[&[&FAILURES], &authn::METRICS.concat(), &link::METRICS],
         ),
-        section("What is kept, and how it is kept true", &[&cache::METRICS]),
+        section("What is kept", &[&cache::METRICS]),
+        section("How it is kept true", &[&coherence::gauges::METRICS]),
         section("The database", &[&database::METRICS]),
         section("Media", &[&media::METRICS]),
         section("Breakers", &[&[&breaker::BREAKERS]]),

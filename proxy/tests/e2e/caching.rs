@@ -15,12 +15,17 @@ pub(crate) fn status(sidegate: &Sidegate, path: &str) -> u16 {
     ask(sidegate.proxy, request("GET", path, &headers)).status
 }
 
-/// The value of a line of `/metrics`.
+/// The value of a line of `/metrics`, which is a whole number.
 pub(crate) fn metric(sidegate: &Sidegate, name: &str) -> Option<u64> {
+    written(sidegate, name).map(|value| value.parse().unwrap())
+}
+
+/// As it is written there.
+pub(crate) fn written(sidegate: &Sidegate, name: &str) -> Option<String> {
     let text = metrics(sidegate);
     let mut lines = text.lines();
     let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.map(|value| value.parse().unwrap())
+    value.map(str::to_owned)
 }
 
 /// The values of all series that begin like this, together.

@@ -28,6 +28,7 @@ mod instances;
 mod introspection;
 mod invalidate;
 mod keys;
+mod lag;
 mod limits;
 mod links;
 mod media;

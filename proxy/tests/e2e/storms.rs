@@ -39,7 +39,7 @@ struct Counts {
 }
 
 /// In milliseconds.
-fn lease_age(sidegate: &Sidegate) -> Option<u64> {
+pub(crate) fn lease_age(sidegate: &Sidegate) -> Option<u64> {
     let name = "sidegate_lease_age_seconds ";
     let text = metrics(sidegate);
     let age = text.lines().find_map(|line| line.strip_prefix(name))?;
