@@ -6,6 +6,8 @@ mod credentials;
 mod links;
 mod operate;
 mod routes;
+mod running;
+mod statistics;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,6 +23,7 @@ use tracing_subscriber::EnvFilter;
 use credentials::{KeyArguments, RevokeArguments, manage_keys, take_away};
 use links::{LinkCommand, create_link};
 use operate::{ViewCommand, examine_database, invalidate_facts, look_at_view, migrate_database};
+use statistics::{StatsArguments, show_statistics};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -148,6 +151,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what a running Sidegate has counted: hit rates, requests, latencies, lag, pools, breakers.
+    Stats(StatsArguments),
     /// Print the JSON Schema of the configuration.
     Schema,
     /// Run a small application behind Sidegate and print a tour of it.
@@ -235,6 +240,7 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
             config,
             json,
         } => return routes::describe(&openapi, config.as_deref(), json),
+        Command::Stats(arguments) => show_statistics(&arguments)?,
         Command::Schema => print(&format!("{:#}", sidegate_config::schema()))?,
         Command::Demo { port, json } => demo::run(port, json)?,
     }

@@ -171,6 +171,12 @@ impl AdminClient {
         })
     }
 
+    /// Whom it asks.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.url.0.as_str()
+    }
+
     /// What `GET path` answers. `path` begins with `/`.
     ///
     /// # Errors
