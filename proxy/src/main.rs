@@ -5,6 +5,7 @@ mod check;
 mod credentials;
 mod links;
 mod operate;
+mod progress;
 mod routes;
 mod running;
 mod statistics;
