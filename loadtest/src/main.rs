@@ -17,8 +17,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use sidegate_loadtest::bench::{BenchError, bench};
-use sidegate_loadtest::history::{HistoryError, Outcome, check};
+use sidegate_loadtest::bench::{self, BenchError, bench};
+use sidegate_loadtest::history::{self, HistoryError, Outcome, check};
 use sidegate_loadtest::{Report, RunError, run};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -77,7 +77,13 @@ async fn history(args: HistoryArgs) -> Result<bool, Failure> {
 /// The last line is the summary, also of rows that could not be measured.
 async fn measure(args: BenchArgs) -> Result<bool, Failure> {
     let plan = args.parse();
-    let measured = bench(&plan, |line| say(&line.to_string())).await;
+    let cases = Cases::new();
+    let measured = bench(&plan, |event| match event {
+        bench::Event::Begun { row, done, all } => cases.begin(row.name(), done, all),
+        bench::Event::Ended(line) => cases.say(&line.to_string()),
+    })
+    .await;
+    cases.finish();
     let lines = match measured {
         Ok(lines) => lines,
         Err(error) => {
@@ -104,12 +110,24 @@ async fn play(args: HistoryArgs) -> Result<Outcome, Failure> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let outcome = tokio::select! {
-        outcome = check(plan, |event| cases.show(&event)) => outcome.map_err(Failure::History),
+        outcome = check(plan, |event| played(&cases, &event)) => outcome.map_err(Failure::History),
         _ = interrupt.recv() => Err(Failure::Interrupted),
         _ = terminate.recv() => Err(Failure::Interrupted),
     };
     cases.finish();
     outcome
+}
+
+fn played(cases: &Cases, event: &history::Event<'_>) {
+    match event {
+        history::Event::Begun { name, done, all } => cases.begin(name, *done, *all),
+        history::Event::Ended { name, report } => {
+            cases.say(&format!("{name}: {report}"));
+            for example in &report.examples {
+                cases.say(&format!("    {example}"));
+            }
+        }
+    }
 }
 
 async fn load(args: RunArgs) -> Result<Report, Failure> {

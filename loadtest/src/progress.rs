@@ -1,7 +1,7 @@
-//! How far a run, a filling or a check is, on standard error.
+//! How far a run, a filling, a check or a measurement is, on standard error.
 //!
-//! Promises: a bar on a terminal; elsewhere a plain line every few seconds, so that a log of a
-//! run stays readable.
+//! Promises: a bar on a terminal; elsewhere a plain line every few seconds, or for each case or
+//! row, so that a log of a run stays readable.
 //!
 //! Does not: fail. A run does not end because nobody can see it.
 
@@ -9,7 +9,6 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
-use sidegate_loadtest::history::Event;
 use sidegate_loadtest::{Filled, Progress};
 
 /// Shows the progress of one run.
@@ -114,7 +113,7 @@ impl Filling {
     }
 }
 
-/// Shows which case of a check is played, and what came of those before.
+/// Shows which case of a check is played or which row is measured, and what came of those before.
 #[derive(Debug)]
 pub(crate) struct Cases(Option<ProgressBar>);
 
@@ -130,30 +129,26 @@ impl Cases {
         Self(Some(bar))
     }
 
-    /// Brings the display up to date.
-    pub(crate) fn show(&self, event: &Event<'_>) {
-        match (event, &self.0) {
-            (Event::Begun { name, done, all }, Some(bar)) => {
-                bar.set_length(u64::try_from(*all).unwrap_or_default());
-                bar.set_position(u64::try_from(*done).unwrap_or_default());
-                bar.set_message(*name);
+    /// One begins, after so many of all of them.
+    pub(crate) fn begin(&self, name: &'static str, done: usize, all: usize) {
+        match &self.0 {
+            Some(bar) => {
+                bar.set_length(u64::try_from(all).unwrap_or_default());
+                bar.set_position(u64::try_from(done).unwrap_or_default());
+                bar.set_message(name);
             }
-            (Event::Begun { .. }, None) => {}
-            (Event::Ended { name, report }, bar) => {
-                let mut lines = vec![format!("{name}: {report}")];
-                lines.extend(
-                    report
-                        .examples
-                        .iter()
-                        .map(|example| format!("    {example}")),
-                );
-                for line in lines {
-                    match bar {
-                        Some(bar) => bar.println(line),
-                        None => drop(writeln!(io::stderr(), "{line}")),
-                    }
-                }
+            None => {
+                let number = done.saturating_add(1);
+                let _ = writeln!(io::stderr(), "{number} of {all}: {name}");
             }
+        }
+    }
+
+    /// What came of it.
+    pub(crate) fn say(&self, line: &str) {
+        match &self.0 {
+            Some(bar) => bar.println(line),
+            None => drop(writeln!(io::stderr(), "{line}")),
         }
     }
 

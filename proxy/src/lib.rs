@@ -56,6 +56,7 @@ pub mod respond;
 pub mod revoke;
 pub mod route;
 pub mod spelling;
+pub mod stats;
 pub mod store;
 pub mod stream;
 pub mod target;

@@ -5,7 +5,10 @@ mod check;
 mod credentials;
 mod links;
 mod operate;
+mod progress;
 mod routes;
+mod running;
+mod statistics;
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -21,6 +24,7 @@ use tracing_subscriber::EnvFilter;
 use credentials::{KeyArguments, RevokeArguments, manage_keys, take_away};
 use links::{LinkCommand, create_link};
 use operate::{ViewCommand, examine_database, invalidate_facts, look_at_view, migrate_database};
+use statistics::{StatsArguments, show_statistics};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -148,6 +152,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what a running Sidegate has counted: hit rates, requests, latencies, lag, pools, breakers.
+    Stats(StatsArguments),
     /// Print what things look like, for tools: the JSON Schema of the configuration or of a line of the
     /// access log, or the list of all metrics.
     Schema {
@@ -251,6 +257,7 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
             config,
             json,
         } => return routes::describe(&openapi, config.as_deref(), json),
+        Command::Stats(arguments) => show_statistics(&arguments)?,
         Command::Schema { of } => print(&match of {
             SchemaOf::Config => format!("{:#}", sidegate_config::schema()),
             SchemaOf::AccessLog => format!("{:#}", access_log::schema()),

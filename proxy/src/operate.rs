@@ -8,6 +8,7 @@ use sidegate::invalidate::{self, Tags};
 use sidegate::{doctor, migrate, view};
 use sidegate_config::{ProcessEnv, StoreSettings};
 
+use super::progress::Steps;
 use super::{Failure, print};
 
 /// What to do with the materialized view.
@@ -42,13 +43,18 @@ pub(crate) fn migrate_database(
     };
     let runtime = runtime()?;
     let mut lost = None;
-    let mut say = |line: &str| {
-        lost = print(line).err().or(lost.take());
-    };
     if dry_run {
+        let mut say = |line: &str| lost = print(line).err().or(lost.take());
         runtime.block_on(migrate::dry_run(settings, action, &mut say))?;
     } else {
-        runtime.block_on(migrate::run(settings, action, &mut say))?;
+        let steps = Steps::new();
+        let mut listener = |event: migrate::Event<'_>| match event {
+            migrate::Event::Begun { step, number, all } => steps.begin(step, number, all),
+            migrate::Event::Done(line) => {
+                lost = steps.aside(|| print(line)).err().or(lost.take());
+            }
+        };
+        runtime.block_on(steps.during(migrate::run(settings, action, &mut listener)))?;
     }
     // Whoever pipes the SQL on must know that some of it is missing.
     lost.map_or(Ok(()), |error| Err(error.into()))
@@ -100,7 +106,9 @@ pub(crate) fn look_at_view(config: &Path, json: bool, command: ViewCommand) -> R
     let runtime = runtime()?;
     match command {
         ViewCommand::Refresh => {
-            let pairs = runtime.block_on(view::build(&settings))?;
+            let steps = Steps::new();
+            steps.begin("building the materialized view", 1, 1);
+            let pairs = runtime.block_on(steps.during(view::build(&settings)))?;
             if json {
                 print(&serde_json::json!({ "pairs": pairs }).to_string())?;
             } else if let Some(pairs) = pairs {

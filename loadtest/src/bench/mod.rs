@@ -49,6 +49,22 @@ pub struct Line {
     pub is_met: bool,
 }
 
+/// What happens while rows are measured.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// One begins.
+    Begun {
+        /// Which.
+        row: Row,
+        /// Rows that have ended.
+        done: usize,
+        /// All rows.
+        all: usize,
+    },
+    /// One has ended.
+    Ended(&'a Line),
+}
+
 /// Why a row could not be measured.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -98,9 +114,18 @@ pub enum BenchError {
 ///
 /// # Errors
 /// When one of them cannot be measured.
-pub async fn bench(bench: &Bench, mut show: impl FnMut(&Line)) -> Result<Vec<Line>, BenchError> {
-    let mut lines = Vec::with_capacity(bench.rows.len());
-    for row in &bench.rows {
+pub async fn bench(
+    bench: &Bench,
+    mut show: impl FnMut(Event<'_>),
+) -> Result<Vec<Line>, BenchError> {
+    let all = bench.rows.len();
+    let mut lines = Vec::with_capacity(all);
+    for (done, row) in bench.rows.iter().enumerate() {
+        show(Event::Begun {
+            row: *row,
+            done,
+            all,
+        });
         let line = match row {
             Row::L2 => tiers::shared(bench).await?,
             Row::L3 => tiers::store(bench).await?,
@@ -109,7 +134,7 @@ pub async fn bench(bench: &Bench, mut show: impl FnMut(&Line)) -> Result<Vec<Lin
             Row::SlowHeads => slow::heads(bench).await?,
             Row::Telemetry => telemetry::cost(bench).await?,
         };
-        show(&line);
+        show(Event::Ended(&line));
         lines.push(line);
     }
     Ok(lines)

@@ -7,6 +7,7 @@
 //! address in `Host` while there is no token) are refused, so that no page can reach a listener on
 //! loopback.
 
+pub mod client;
 mod guard;
 mod invalidate;
 mod links;

@@ -8,10 +8,12 @@
 //! Does not: change what the application's tables hold, nor wait for running Sidegates.
 
 mod contract;
+mod course;
 mod doorbell;
 mod login;
 mod plan;
 mod table;
+mod up;
 mod view;
 
 use std::path::PathBuf;
@@ -20,6 +22,9 @@ use sidegate_config::PostgresSettings;
 use tokio_postgres::Client;
 
 use crate::database::{self, ConnectionTask, DatabaseError};
+
+use course::Course;
+pub use course::Event;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,20 +85,22 @@ pub enum MigrateError {
     Migration(#[from] refinery::Error),
 }
 
-/// Does it, and says what it did, a line at a time.
+/// Does it, and tells which step begins and what is done, a line at a time.
 ///
 /// # Errors
-/// When any of it fails; what was done before stays done.
+/// When any of it fails; what was done before stays done. The step that began last is the one that failed.
 pub async fn run(
     settings: &PostgresSettings,
     action: &Action,
-    say: &mut dyn FnMut(&str),
+    listener: &mut dyn FnMut(Event<'_>),
 ) -> Result<(), MigrateError> {
+    let mut course = Course::new(1, listener);
+    course.step("the connection");
     let mut session = Session::open(settings).await?;
     match action {
-        Action::Up => session.up(settings, say).await,
-        Action::Release(table) => session.release(table, say).await,
-        Action::Down => session.down(say).await,
+        Action::Up => session.up(settings, &mut course).await,
+        Action::Release(table) => session.release(table, &mut course).await,
+        Action::Down => session.down(&mut course).await,
     }
 }
 
@@ -146,56 +153,12 @@ impl Session {
         }
     }
 
-    async fn up(
-        &mut self,
-        settings: &PostgresSettings,
-        say: &mut dyn FnMut(&str),
-    ) -> Result<(), MigrateError> {
-        self.batch("roles and schema (migrations/roles.sql)", ROLES)
-            .await?;
-        self.batch("the owner's role", "set role sidegate_owner")
-            .await?;
-        let report = runner().run_async(&mut self.client).await?;
-        self.batch("the doctor's right to see what was applied", SHOW)
-            .await?;
-        self.batch("the owner's role", "reset role").await?;
-        for migration in report.applied_migrations() {
-            say(&format!("applied {migration}"));
-        }
-        contract::apply(self, settings, say).await?;
-        let doorbell = settings.database.doorbell;
-        self.note_doorbell(doorbell).await?;
-        self.triggers(say).await?;
-        self.grant(settings, say).await?;
-        self.view(settings, say).await?;
-        if doorbell {
-            self.hang_doorbell(say).await?;
-        }
-        say("the database is up to date");
-        Ok(())
-    }
-
-    /// Creates the triggers that are wanted and drops those that no longer are, a table at a time.
-    async fn triggers(&mut self, say: &mut dyn FnMut(&str)) -> Result<(), MigrateError> {
-        for relation in self.names("triggers", WANTING).await? {
-            table::install(self, &relation).await?;
-            say(&format!("triggers on {relation}"));
-        }
-        for relation in self.names("triggers", SURPLUS).await? {
-            table::remove(self, &relation).await?;
-            say(&format!("no more triggers on {relation}"));
-        }
-        self.batch("trigger functions", "select sidegate.forget()")
-            .await
-    }
-
-    async fn release(
-        &mut self,
-        table: &str,
-        say: &mut dyn FnMut(&str),
-    ) -> Result<(), MigrateError> {
-        self.installed().await?;
+    async fn release(&mut self, table: &str, course: &mut Course<'_>) -> Result<(), MigrateError> {
+        // This, and the trigger functions.
+        course.more(2);
         let doing = format!("releasing {table}");
+        course.step(&doing);
+        self.installed().await?;
         let before = format!(
             "set local sidegate.defer = 'on'; set local search_path = {}",
             self.path
@@ -212,24 +175,28 @@ impl Session {
             transaction.commit().await
         })
         .await?;
-        self.triggers(say).await?;
-        say(&format!(
+        self.triggers(course).await?;
+        course.say(&format!(
             "released {table}: nothing is cached and questions are answered with 503 until the next `sidegate migrate`"
         ));
         Ok(())
     }
 
-    async fn down(&mut self, say: &mut dyn FnMut(&str)) -> Result<(), MigrateError> {
+    async fn down(&mut self, course: &mut Course<'_>) -> Result<(), MigrateError> {
+        // The watches, the trigger functions, schema and roles.
+        course.more(3);
+        course.step("watches");
         self.installed().await?;
         self.batch("watches", UNWATCH).await?;
-        self.triggers(say).await?;
+        self.triggers(course).await?;
+        course.step("schema and roles");
         table::retried(
             &mut self.client,
             "schema and roles (migrations/down.sql)",
             async |client| client.batch_execute(DOWN).await,
         )
         .await?;
-        say("schema `sidegate` is gone, and its roles where nothing else needs them");
+        course.say("schema `sidegate` is gone, and its roles where nothing else needs them");
         Ok(())
     }
 

@@ -138,13 +138,13 @@ pub(crate) fn folder(config: &str) -> TempDir {
 }
 
 /// `sidegate migrate` with further arguments and a folder's configuration, which must succeed. What
-/// it said.
+/// it said on standard output.
 pub(crate) fn migrate(folder: &Path, arguments: &[&str]) -> String {
     let output = try_migrate(folder, arguments);
     let said = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let errors = said(&output.stderr);
     assert!(output.status.success(), "{arguments:?}: {errors}");
-    said(&output.stdout) + &errors
+    said(&output.stdout)
 }
 
 /// The same, whatever comes of it.

@@ -49,6 +49,7 @@ mod secrets;
 mod service_keys;
 mod sharing;
 mod shipped;
+mod stats;
 mod stores;
 mod storms;
 mod streaming;

@@ -2,6 +2,7 @@
 
 mod doorbell;
 mod log;
+mod steps;
 mod writers;
 
 use std::fs;

@@ -1,0 +1,28 @@
+//! Which running Sidegate a command asks.
+
+use std::path::PathBuf;
+
+use sidegate::admin::client::{AdminClient, AdminUrl};
+use sidegate_config::ProcessEnv;
+
+use super::Failure;
+
+/// Arguments of commands that ask a running Sidegate.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Running {
+    /// Its configuration file, which says where its admin listener is, and the token.
+    #[arg(long, value_name = "FILE", required_unless_present = "admin")]
+    config: Option<PathBuf>,
+    /// Where its admin listener is, such as http://127.0.0.1:9901, if not where the configuration says.
+    #[arg(long, value_name = "URL")]
+    admin: Option<AdminUrl>,
+}
+
+impl Running {
+    pub(crate) fn client(&self) -> Result<AdminClient, Failure> {
+        let config = self.config.as_deref();
+        let settings = config.map(|path| sidegate_config::load(path, &ProcessEnv));
+        let admin = settings.transpose()?.map(|settings| settings.admin);
+        Ok(AdminClient::new(admin.as_ref(), self.admin.as_ref())?)
+    }
+}
