@@ -105,8 +105,11 @@ pub(super) fn pools(reading: &Reading<'_>) -> Section {
 
 pub(super) fn breakers(reading: &Reading<'_>) -> Section {
     let columns = [Column("breaker", "breaker"), Column("state", "state")];
-    let states = reading.now.by("sidegate_breaker_state", "breaker");
-    let rows = states.into_iter().map(|(breaker, state)| {
+    let states = reading.now.series("sidegate_breaker_state");
+    let rows = states.map(|(labels, state)| {
+        let of = |label| labels.get(label).map_or("", String::as_str);
+        // One for each issuer that is asked.
+        let breaker = format!("{} {}", of("breaker"), of("issuer"));
         let names = [(0.0, "closed"), (1.0, "half-open"), (2.0, "open")];
         let name = names.iter().find(|(known, _)| *known == state);
         let name = name.map_or_else(
@@ -114,7 +117,7 @@ pub(super) fn breakers(reading: &Reading<'_>) -> Section {
             |(_, name)| (*name).to_owned(),
         );
         Row {
-            cells: vec![Cell::text(breaker), Cell::Text(name)],
+            cells: vec![Cell::text(breaker.trim_end()), Cell::Text(name)],
             is_quiet: false,
         }
     });

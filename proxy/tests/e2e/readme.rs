@@ -74,7 +74,7 @@ fn every_command_works() {
 #[test]
 fn the_demo_is_what_the_script_runs_and_the_tests_are_what_ci_runs() {
     let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
-    assert!(read("scripts/demo").contains("/debug/sidegate\" demo \"$@\""));
+    assert!(read("scripts/demo").contains("/demo/sidegate\" demo \"$@\""));
     assert!(read(".ci/run").contains("scripts/test"));
     assert!(read("scripts/test").contains("cargo nextest run --locked --workspace"));
 }
