@@ -29,6 +29,7 @@ mod service_keys;
 mod source;
 mod store;
 mod telemetry;
+mod tracing;
 mod upstream;
 mod url;
 mod value;
@@ -98,7 +99,7 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     let routes = route::routes(raw.routes, accepted.no_routes, &referred, report);
     let cors = cors::cors(raw.cors, report);
     let identity = identity::identity(raw.identity, report);
-    let telemetry = telemetry::telemetry(&raw.telemetry, report);
+    let telemetry = telemetry::telemetry(raw.telemetry, !raw.trusted_proxies.is_empty(), report);
 
     Some(Settings {
         listen: listen?,
