@@ -113,6 +113,7 @@ impl Listening {
         let (metrics, pulse) = (Arc::new(metrics), Arc::new(Pulse::default()));
         let (problem, board) = (Arc::new(Problem::default()), Arc::new(Board::default()));
         metrics.config_generation(current.load().number);
+        let last = Arc::clone(&current);
 
         let gateway = Gateway::new(Arc::clone(&current), Arc::clone(&metrics));
         let gateway = http_proxy(&server.configuration, gateway);
@@ -141,6 +142,9 @@ impl Listening {
             server.add_boxed_service(service);
         }
         server.run(RunArgs::default());
+        if let Some(tracing) = &last.load().tracing {
+            tracing.finish();
+        }
         tracing::info!("stopped");
     }
 }

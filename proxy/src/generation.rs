@@ -31,6 +31,7 @@ use crate::media::{Media, MediaError};
 use crate::pipeline::Pipeline;
 use crate::route::{RouteTable, RouteTableError};
 use crate::store::{FileError, Store};
+use crate::trace::{Tracing, TracingError};
 use crate::upstream::Upstreams;
 
 /// Everything that a request needs.
@@ -52,6 +53,8 @@ pub struct Generation {
     pub facts: Arc<Facts>,
     /// The storage that has what some routes answer; `None`: the application answers all of them.
     pub media: Option<Arc<Media>>,
+    /// What is traced, and where it goes; `None`: nothing is.
+    pub tracing: Option<Arc<Tracing>>,
     /// Where requests go.
     pub upstreams: Arc<Upstreams>,
 }
@@ -83,6 +86,9 @@ pub enum AssembleError {
     /// The storage behind media cannot be asked: the system has no certificates.
     #[error("links.storage: {0}")]
     Media(#[from] MediaError),
+    /// Spans cannot be sent: the system has no certificates.
+    #[error("telemetry.tracing: {0}")]
+    Tracing(#[from] TracingError),
     /// The assertion's key is unusable.
     #[error("{0}")]
     Assertion(#[from] AssertionError),
@@ -132,6 +138,7 @@ impl Generation {
             links: reuse::links(&settings, previous),
         };
         let media = reuse::media(&settings, previous)?;
+        let tracing = reuse::tracing(&settings, previous)?;
         let upstreams = match previous {
             Some(previous) if previous.settings.upstream == settings.upstream => {
                 Arc::clone(&previous.upstreams)
@@ -152,6 +159,7 @@ impl Generation {
             store,
             facts,
             media,
+            tracing,
             upstreams,
         })
     }

@@ -60,6 +60,7 @@ pub mod stream;
 pub mod target;
 pub mod throttle;
 pub mod tls;
+pub mod trace;
 pub mod upstream;
 pub mod view;
 

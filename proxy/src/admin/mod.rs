@@ -273,7 +273,9 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     further.extend(authenticator.gather().unwrap_or_default());
     let links = current.pipeline.links.as_ref().map(|links| links.gather());
     let media = current.media.as_ref().map(|media| media.gather());
-    further.extend(links.into_iter().chain(media).flatten().flatten());
+    let spans = current.tracing.as_ref().map(|tracing| tracing.gather());
+    let more = links.into_iter().chain(media).chain(spans);
+    further.extend(more.flatten().flatten());
     (content_type, shared.metrics.text(further)).into_response()
 }
 

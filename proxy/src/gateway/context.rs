@@ -14,11 +14,12 @@ use crate::authn::PresentedKey;
 use crate::authz::Resource;
 use crate::clearance::Cleared;
 use crate::generation::Generation;
-use crate::observation::{Basis, Timeline};
+use crate::observation::{Basis, Stage, Timeline};
 use crate::outcome::Code;
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::stream::{Handover, Held};
+use crate::trace::TraceContext;
 
 /// What is known about one request.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ pub struct RequestContext {
     /// What was asked for, and what the decision rested on, where anybody wants to know.
     pub(super) resource: Option<Resource>,
     pub(super) basis: Option<Basis>,
+    /// Its place in its trace, where anything is traced.
+    pub(super) trace: Option<TraceContext>,
 }
 
 /// Where a request stands. Anything but `Cleared` is not forwarded.
@@ -81,7 +84,14 @@ impl RequestContext {
             timeline: Timeline::begin(),
             resource: None,
             basis: None,
+            trace: None,
         }
+    }
+
+    /// Its place in its trace, for whoever tells about it; `None`: nothing is traced.
+    #[must_use]
+    pub const fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_ref()
     }
 
     pub(super) const fn cleared(&self) -> Option<&Arc<Cleared>> {
@@ -115,6 +125,14 @@ impl RequestContext {
         let generation = Arc::clone(&self.generation);
         handover.put(Held::new(generation, Arc::clone(cleared), self.decision_id));
         Ok(())
+    }
+
+    /// Its last stage has ended: the answer, or the one in which it was given up.
+    pub(super) fn end(&mut self) {
+        match self.verdict {
+            Verdict::Pending => self.timeline.stop(),
+            Verdict::Cleared(_) | Verdict::Rejected(_) => self.timeline.end(Stage::Answer),
+        }
     }
 
     /// It is over.

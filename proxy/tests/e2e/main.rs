@@ -53,5 +53,6 @@ mod streaming;
 mod streams;
 mod throttle;
 mod tokens;
+mod tracing;
 mod view;
 mod wire;
