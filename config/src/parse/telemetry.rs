@@ -8,10 +8,10 @@ use crate::locate::YamlPath;
 use crate::raw::{self, AccessLogName};
 use crate::settings::{AccessLogSettings, AccessLogTarget, Fraction, TelemetrySettings};
 
-/// `has_proxies`: somebody is in `trusted_proxies`.
+/// `proxies`: who is in `trusted_proxies`.
 pub(crate) fn telemetry(
     raw: raw::Telemetry,
-    has_proxies: bool,
+    proxies: &[String],
     report: &mut Report,
 ) -> Option<TelemetrySettings> {
     let at = YamlPath::default().key("telemetry");
@@ -19,7 +19,7 @@ pub(crate) fn telemetry(
     let decisions = report.integer(&at.key("decisions"), decisions, 0, 1 << 20);
     let access_log = access_log(&raw.access_log, &at.key("access_log"), report);
     let tracing = match raw.tracing {
-        Some(raw) => tracing(raw, &at.key("tracing"), has_proxies, report).map(Some),
+        Some(raw) => tracing(raw, &at.key("tracing"), proxies, report).map(Some),
         None => Some(None),
     };
     Some(TelemetrySettings {

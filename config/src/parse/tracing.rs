@@ -16,11 +16,11 @@ use crate::raw;
 use crate::secret::Secret;
 use crate::settings::TracingSettings;
 
-/// `has_proxies`: somebody is in `trusted_proxies`.
+/// `proxies`: who is in `trusted_proxies`.
 pub(crate) fn tracing(
     raw: raw::Tracing,
     at: &YamlPath,
-    has_proxies: bool,
+    proxies: &[String],
     report: &mut Report,
 ) -> Option<TracingSettings> {
     let has_headers = !raw.headers.is_empty();
@@ -43,7 +43,7 @@ pub(crate) fn tracing(
             at.key("endpoint")
         ));
     }
-    if has_proxies && raw.continue_traces.is_none() {
+    if !proxies.is_empty() && raw.continue_traces.is_none() {
         report.note(format!(
             "{at}: the traces of `trusted_proxies` are gone on with. A proxy that passes its clients' \
              `traceparent` on lets them choose what is sampled: say `continue_traces`"

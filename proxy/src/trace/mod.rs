@@ -143,7 +143,7 @@ impl Tracing {
         let mut state = self.thread.lock();
         let exporter = match std::mem::replace(&mut *state, Thread::None) {
             Thread::Waiting(exporter) => exporter,
-            other => {
+            other @ (Thread::Running(_) | Thread::None) => {
                 *state = other;
                 return Ok(());
             }

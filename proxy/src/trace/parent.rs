@@ -72,7 +72,7 @@ pub(super) fn has_good_state(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(&TRACESTATE).iter();
     let mut members = lines
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .map(|member| trimmed(member))
+        .map(trimmed)
         .filter(|member| !member.is_empty());
     let mut count = 0;
     members.all(|member| {

@@ -2,15 +2,16 @@
 //! can hold up a request.
 
 pub(crate) mod collector;
+mod outages;
 
 use std::net::{SocketAddr, TcpListener};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use opentelemetry_proto::tonic::trace::v1::Span;
 
-use crate::process::{ALICE, MINE, Sidegate, config, eventually, token};
+use crate::process::{ALICE, MINE, Sidegate, token};
 use crate::recorder::Recorder;
-use crate::wire::{Reply, Wire, ask, request};
+use crate::wire::{Reply, ask, request};
 use collector::{Collector, Manner, attribute, attributes};
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -39,21 +40,67 @@ fn is_error(span: &Span) -> bool {
     span.status.as_ref().is_some_and(|status| status.code == 2)
 }
 
-fn counted(sidegate: &Sidegate, result: &str) -> u64 {
-    let host = sidegate.admin.to_string();
-    let asked = request("GET", "/metrics", &[]).replace("app.test", &host);
-    let text = String::from_utf8(ask(sidegate.admin, asked).body).unwrap();
-    let series = format!("sidegate_spans_total{{result=\"{result}\"}} ");
-    let line = text.lines().find_map(|line| line.strip_prefix(&series));
-    line.unwrap_or_else(|| panic!("no {series} in {text}"))
-        .parse()
-        .unwrap()
-}
-
 /// Nanoseconds since 1970.
 fn wall() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     u64::try_from(since.as_nanos()).unwrap()
+}
+
+/// One trace: the request is the server's, its stages are its children, the application is asked by a client.
+fn are_one_trace(spans: &[Span]) {
+    let server = &spans[0];
+    assert!(server.parent_span_id.is_empty());
+    let kinds: Vec<_> = spans.iter().map(|span| span.kind).collect();
+    assert_eq!(kinds, [2, 1, 1, 1, 1, 3, 1]);
+    let mut ids: Vec<_> = spans.iter().map(|span| &span.span_id).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), spans.len());
+    assert!(spans.iter().all(|span| span.trace_id == server.trace_id));
+    assert!(
+        spans
+            .iter()
+            .all(|span| span.flags == 0x101 && !is_error(span))
+    );
+}
+
+/// One stage follows another, and all of them are the request, when it happened.
+fn follow_one_another(spans: &[Span], before: u64) {
+    let (server, stages) = spans.split_first().unwrap();
+    let (first, last) = (stages.first().unwrap(), stages.last().unwrap());
+    assert_eq!(first.start_time_unix_nano, server.start_time_unix_nano);
+    assert_eq!(last.end_time_unix_nano, server.end_time_unix_nano);
+    let follow = |pair: &[Span]| pair[0].end_time_unix_nano == pair[1].start_time_unix_nano;
+    assert!(stages.windows(2).all(follow));
+    let second = 1_000_000_000;
+    assert!(server.start_time_unix_nano > before - second);
+    assert!(server.end_time_unix_nano < wall() + second);
+}
+
+/// Whose it was, what for and with what is nowhere in a message, which is as the protocol wants it.
+fn hold_no_secret(collector: &Collector, token: &str) {
+    let secrets: Vec<&str> = token.split('.').skip(1).collect();
+    let canaries = ["canary", ALICE, MINE];
+    collector.find(|exports| {
+        let export = exports.first()?;
+        let text = String::from_utf8_lossy(&export.body);
+        for secret in secrets.iter().chain(&canaries) {
+            assert!(!text.contains(secret), "{secret}");
+        }
+        assert_eq!(export.head[0], "post /v1/traces http/1.1");
+        for line in [
+            "content-type: application/x-protobuf",
+            &format!("x-team: {TEAM}"),
+        ] {
+            assert!(
+                export.head.iter().any(|known| known == line),
+                "{:?}",
+                export.head
+            );
+        }
+        assert_eq!(export.resource["service.name"], "edge");
+        Some(())
+    });
 }
 
 #[test]
@@ -84,33 +131,10 @@ fn a_request_has_a_span_and_so_has_each_of_its_stages() {
         "answer",
     ];
     assert_eq!(names(&spans), [&["GET /g/{id}"], &stages[..]].concat());
+    are_one_trace(&spans);
+    follow_one_another(&spans, before);
 
-    // One trace; the request is the server's, the application is asked by a client.
-    let (server, stages) = spans.split_first().unwrap();
-    assert!(server.parent_span_id.is_empty());
-    let kinds: Vec<_> = spans.iter().map(|span| span.kind).collect();
-    assert_eq!(kinds, [2, 1, 1, 1, 1, 3, 1]);
-    let mut ids: Vec<_> = spans.iter().map(|span| span.span_id.clone()).collect();
-    ids.sort();
-    ids.dedup();
-    assert_eq!(ids.len(), spans.len());
-    assert!(spans.iter().all(|span| span.trace_id == server.trace_id));
-    assert!(
-        spans
-            .iter()
-            .all(|span| span.flags == 0x101 && !is_error(span))
-    );
-
-    // One stage follows another, and all of them are the request, when it happened.
-    let (first, last) = (&stages[0], &stages[5]);
-    assert_eq!(first.start_time_unix_nano, server.start_time_unix_nano);
-    assert_eq!(last.end_time_unix_nano, server.end_time_unix_nano);
-    let follow = |pair: &[Span]| pair[0].end_time_unix_nano == pair[1].start_time_unix_nano;
-    assert!(stages.windows(2).all(follow));
-    let second = 1_000_000_000;
-    assert!(server.start_time_unix_nano > before - second);
-    assert!(server.end_time_unix_nano < wall() + second);
-
+    let (server, upstream) = (&spans[0], &spans[5]);
     let mut found = attributes(&server.attributes);
     let tier = found.remove("sidegate.tier").unwrap();
     assert!(["l1", "store"].contains(&&*tier), "{tier}");
@@ -126,7 +150,6 @@ fn a_request_has_a_span_and_so_has_each_of_its_stages() {
     ];
     let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
     assert_eq!(found, expected.into());
-    let upstream = &stages[4];
     let port = recorder.address.port().to_string();
     assert_eq!(attribute(upstream, "server.port"), Some(port));
 
@@ -138,30 +161,7 @@ fn a_request_has_a_span_and_so_has_each_of_its_stages() {
         [format!("00-{trace}-{parent}-01")]
     );
     assert_eq!(arrived.values("tracestate"), [""; 0]);
-
-    // Whose it was, what for and with what is nowhere in the message.
-    let secrets: Vec<&str> = token.split('.').skip(1).collect();
-    let canaries = ["canary", ALICE, MINE];
-    collector.find(|exports| {
-        let export = exports.first()?;
-        let text = String::from_utf8_lossy(&export.body);
-        for secret in secrets.iter().chain(&canaries) {
-            assert!(!text.contains(secret), "{secret}");
-        }
-        assert_eq!(export.head[0], "post /v1/traces http/1.1");
-        for line in [
-            "content-type: application/x-protobuf",
-            &format!("x-team: {TEAM}"),
-        ] {
-            assert!(
-                export.head.iter().any(|known| known == line),
-                "{:?}",
-                export.head
-            );
-        }
-        assert_eq!(export.resource["service.name"], "edge");
-        Some(())
-    });
+    hold_no_secret(&collector, &token);
 }
 
 #[test]
@@ -306,67 +306,6 @@ fn what_is_refused_or_fails_ends_where_it_ended() {
     assert_eq!(attribute(&failed[3], "http.response.status_code"), None);
 }
 
-/// In front of this collector, with a short queue; every request is sampled.
-fn overwhelmed(recorder: &Recorder, collector: SocketAddr) -> Sidegate {
-    let more = traced(collector, "sample: 1, queue: 8, timeout: 60s");
-    Sidegate::start(recorder.address, &more)
-}
-
-/// Sends requests, all of which are answered, until so many spans have this end.
-fn go_on_until(sidegate: &Sidegate, result: &str) {
-    let mut wire = Wire::connect(sidegate.proxy);
-    eventually(&format!("spans are {result}"), || {
-        for _ in 0..50 {
-            wire.send(request("GET", "/a", &[]));
-            assert_eq!(wire.reply().expect("an answer").status, 200);
-        }
-        (counted(sidegate, result) > 0).then_some(())
-    });
-}
-
-#[test]
-fn a_collector_that_is_away_or_silent_costs_a_request_nothing() {
-    let recorder = Recorder::start();
-    let nobody = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let mut sidegate = overwhelmed(&recorder, nobody);
-    go_on_until(&sidegate, "dropped");
-    go_on_until(&sidegate, "failed");
-    sidegate.signal("TERM");
-    let log = sidegate.rest_of_log();
-    assert_eq!(log.matches("spans cannot be sent").count(), 1, "{log}");
-
-    let silent = Collector::start(Manner::Silent);
-    let mut sidegate = overwhelmed(&recorder, silent.address);
-    go_on_until(&sidegate, "dropped");
-    assert_eq!(counted(&sidegate, "exported"), 0);
-    let told = Instant::now();
-    sidegate.signal("TERM");
-    sidegate.rest_of_log();
-    // Not when the collector's time is over.
-    assert!(told.elapsed() < Duration::from_secs(30));
-}
-
-#[test]
-fn a_hostile_collector_gets_neither_memory_nor_headers() {
-    let recorder = Recorder::start();
-    // An answer without an end is not read to its end, which would be in a minute.
-    let endless = Collector::start(Manner::Endless);
-    let sidegate = overwhelmed(&recorder, endless.address);
-    go_on_until(&sidegate, "exported");
-
-    let elsewhere = Collector::start(Manner::Takes);
-    let leading = Collector::start(Manner::Redirects(elsewhere.address));
-    let mut sidegate = overwhelmed(&recorder, leading.address);
-    go_on_until(&sidegate, "failed");
-    sidegate.signal("TERM");
-    let log = sidegate.rest_of_log();
-    assert!(log.contains("it answers 307"), "{log}");
-    assert_eq!(elsewhere.all().len(), 0);
-}
-
 #[test]
 fn without_tracing_nothing_is_touched() {
     let recorder = Recorder::start();
@@ -389,26 +328,4 @@ fn without_tracing_nothing_is_touched() {
             }
         }
     }
-}
-
-#[test]
-fn another_collector_counts_from_the_next_request_on() {
-    let recorder = Recorder::start();
-    let (one, other) = (
-        Collector::start(Manner::Takes),
-        Collector::start(Manner::Takes),
-    );
-    let sidegate = Sidegate::start(recorder.address, &traced(one.address, "sample: 1"));
-    let reply = ask(sidegate.proxy, request("GET", "/a", &[]));
-    sidegate.edit(&config(
-        recorder.address,
-        &traced(other.address, "sample: 1"),
-    ));
-    sidegate.logged("the configuration was read");
-    let later = ask(sidegate.proxy, request("GET", "/a", &[]));
-    assert_eq!(one.request(&decision(&reply)).len(), 5);
-    assert_eq!(other.request(&decision(&later)).len(), 5);
-    eventually("both are counted", || {
-        (counted(&sidegate, "exported") == 10).then_some(())
-    });
 }

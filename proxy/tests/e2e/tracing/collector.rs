@@ -103,10 +103,13 @@ pub(crate) fn attribute(span: &Span, key: &str) -> Option<String> {
 pub(crate) fn attributes(found: &[KeyValue]) -> BTreeMap<String, String> {
     let mut known = BTreeMap::new();
     for attribute in found {
-        let value = match attribute.value.clone().unwrap().value.unwrap() {
-            Value::StringValue(text) => text,
-            Value::IntValue(number) => number.to_string(),
-            other => panic!("{other:?}"),
+        let value = attribute.value.clone().unwrap().value.unwrap();
+        let value = if let Value::IntValue(number) = value {
+            number.to_string()
+        } else if let Value::StringValue(text) = value {
+            text
+        } else {
+            panic!("{value:?}")
         };
         let before = known.insert(attribute.key.clone(), value);
         assert!(before.is_none(), "{} twice", attribute.key);
