@@ -34,7 +34,7 @@ pub use settings::{
     MediaSettings, PolicySettings, Pooler, PostgresSettings, Preflight, RedisSettings, Refresh,
     RemoteKeyKind, RemoteKeySettings, RouteSettings, Rule, Rules, ServerSettings,
     ServiceKeySettings, Settings, StorageSettings, StoreSettings, Strictness, TelemetrySettings,
-    Tls, UnknownSubject, UpstreamSettings, ViewSettings,
+    Tls, TracingSettings, UnknownSubject, UpstreamSettings, ViewSettings,
 };
 
 use locate::{Finding, Locator};

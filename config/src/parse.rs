@@ -29,6 +29,7 @@ mod service_keys;
 mod source;
 mod store;
 mod telemetry;
+mod tracing;
 mod upstream;
 mod url;
 mod value;
@@ -71,8 +72,7 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     let admin_listen = admin.as_ref().map(|admin| admin.listen);
     own::instances(&raw.upstream, listen, admin_listen, report);
     let upstream = upstream::upstream(raw.upstream, report);
-    let trusted_proxies =
-        server::trusted_proxies(&raw.trusted_proxies, accepted.every_proxy, report);
+    let proxies = server::trusted_proxies(&raw.trusted_proxies, accepted.every_proxy, report);
     let limits = hardening::limits(&raw.limits, !raw.trusted_proxies.is_empty(), report);
     let strictness = hardening::strictness(&raw.hardening);
     let issuers = issuer::issuers(raw.issuers, accepted.no_issuers, report);
@@ -98,14 +98,14 @@ fn sections(raw: Raw, report: &mut Report) -> Option<Settings> {
     let routes = route::routes(raw.routes, accepted.no_routes, &referred, report);
     let cors = cors::cors(raw.cors, report);
     let identity = identity::identity(raw.identity, report);
-    let telemetry = telemetry::telemetry(&raw.telemetry, report);
+    let telemetry = telemetry::telemetry(raw.telemetry, &raw.trusted_proxies, report);
 
     Some(Settings {
         listen: listen?,
         admin: admin?,
         server: server?,
         upstream: upstream?,
-        trusted_proxies: trusted_proxies?,
+        trusted_proxies: proxies?,
         limits: limits?,
         strictness,
         issuers: issuers?,

@@ -40,7 +40,7 @@ pub(crate) use section::{
     PreflightName, Server, Store,
 };
 pub(crate) use service_keys::ServiceKeys;
-pub(crate) use telemetry::{AccessLog, AccessLogName, Telemetry};
+pub(crate) use telemetry::{AccessLog, AccessLogName, Telemetry, Tracing, TracingHeader};
 pub(crate) use upstream::{HealthCheck, Upstream};
 
 use crate::error::Problem;
@@ -122,7 +122,7 @@ pub(crate) struct Raw {
     /// What the application is told about the subject.
     #[serde(default)]
     pub(crate) identity: Identity,
-    /// What is told about requests: metrics, the access log, recent decisions.
+    /// What is told about requests: metrics, the access log, recent decisions, traces.
     #[serde(default)]
     pub(crate) telemetry: Telemetry,
 }

@@ -74,6 +74,7 @@ const SECRETS: &[&[&str]] = &[
     &["links", "key"],
     &["links", "previous_keys", EACH],
     &["links", "storage", "token"],
+    &["telemetry", "tracing", "headers", EACH, "value"],
 ];
 
 /// Any entry of a list.

@@ -37,7 +37,9 @@ pub use link::{LinkSettings, MediaSettings, StorageSettings};
 pub use redis::{BreakerSettings, RedisSettings};
 pub use route::{AccessSettings, IdSource, RouteSettings, UnknownSubject};
 pub use service_keys::ServiceKeySettings;
-pub use telemetry::{AccessLogSettings, AccessLogTarget, Fraction, TelemetrySettings};
+pub use telemetry::{
+    AccessLogSettings, AccessLogTarget, Fraction, TelemetrySettings, TracingSettings,
+};
 pub use upstream::{Endpoint, HealthCheckSettings, UpstreamSettings};
 
 use crate::secret::Secret;

@@ -107,6 +107,7 @@ impl Listening {
         let metrics = Arc::clone(&telemetry.metrics);
         let (problem, board) = (Arc::new(Problem::default()), Arc::new(Board::default()));
         metrics.config_generation(current.load().number);
+        let last = Arc::clone(&current);
 
         let gateway = Gateway::new(Arc::clone(&current), Arc::clone(&telemetry));
         let gateway = http_proxy(&server.configuration, gateway);
@@ -143,6 +144,9 @@ impl Listening {
         }
         server.run(RunArgs::default());
         telemetry.access_log.close();
+        if let Some(tracing) = &last.load().tracing {
+            tracing.finish();
+        }
         tracing::info!("stopped");
     }
 }

@@ -32,6 +32,7 @@ use crate::metrics::RequestMetrics;
 use crate::pipeline::Pipeline;
 use crate::route::{RouteTable, RouteTableError};
 use crate::store::{FileError, Store};
+use crate::trace::{Tracing, TracingError};
 use crate::upstream::Upstreams;
 
 /// Everything that a request needs.
@@ -53,6 +54,8 @@ pub struct Generation {
     pub facts: Arc<Facts>,
     /// The storage that has what some routes answer; `None`: the application answers all of them.
     pub media: Option<Arc<Media>>,
+    /// What is traced, and where it goes; `None`: nothing is.
+    pub tracing: Option<Arc<Tracing>>,
     /// Where requests go.
     pub upstreams: Arc<Upstreams>,
     /// What is told of requests; `None`: nothing.
@@ -89,6 +92,9 @@ pub enum AssembleError {
     /// The bounds of a histogram do not rise, which a test rules out.
     #[error("metrics: {0}")]
     Metrics(#[from] prometheus::Error),
+    /// Spans cannot be sent: the system has no certificates.
+    #[error("telemetry.tracing: {0}")]
+    Tracing(#[from] TracingError),
     /// The assertion's key is unusable.
     #[error("{0}")]
     Assertion(#[from] AssertionError),
@@ -138,6 +144,7 @@ impl Generation {
             links: reuse::links(&settings, previous),
         };
         let media = reuse::media(&settings, previous)?;
+        let tracing = reuse::tracing(&settings, previous)?;
         let upstreams = match previous {
             Some(previous) if previous.settings.upstream == settings.upstream => {
                 Arc::clone(&previous.upstreams)
@@ -163,6 +170,7 @@ impl Generation {
             store,
             facts,
             media,
+            tracing,
             upstreams,
             requests,
         })

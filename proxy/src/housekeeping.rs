@@ -1,7 +1,8 @@
 //! What goes on beside requests: the store's file is watched or its database looked after and
-//! examined, the application's names are resolved and its instances asked how they are, keys are fetched.
+//! examined, the application's names are resolved and its instances asked how they are, keys are fetched, and
+//! traces begin to be sent.
 //!
-//! Promise: the six go on for as long as the process serves, always for the generation that
+//! Promise: the seven go on for as long as the process serves, always for the generation that
 //! counts, and none waits for another. The store's watch shows a [`Pulse`], so that readiness sees
 //! if it has stopped.
 
@@ -154,6 +155,16 @@ impl Housekeeping {
         }
     }
 
+    async fn trace(&self) {
+        let mut changes = self.current.changes();
+        loop {
+            send_traces(&self.current.load());
+            if changes.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    }
+
     async fn fetch_keys(&self) {
         let client = loop {
             match key_client() {
@@ -196,6 +207,13 @@ impl Housekeeping {
                 }
             }
         }
+    }
+}
+
+/// Sees to it that a generation's traces are sent.
+fn send_traces(generation: &Generation) {
+    if let Some(Err(error)) = generation.tracing.as_ref().map(|tracing| tracing.start()) {
+        tracing::error!(%error, "there is no thread to send spans with: they are dropped");
     }
 }
 
@@ -270,7 +288,8 @@ impl BackgroundService for Housekeeping {
                 self.board.keep(&self.current, &self.metrics),
                 self.resolve(),
                 self.check(),
-                self.fetch_keys()
+                self.fetch_keys(),
+                self.trace()
             )
         };
         tokio::select! {

@@ -63,6 +63,7 @@ pub mod target;
 pub mod telemetry;
 pub mod throttle;
 pub mod tls;
+pub mod trace;
 pub mod upstream;
 pub mod view;
 

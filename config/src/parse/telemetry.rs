@@ -3,19 +3,30 @@
 //! Promise: what is refused is always logged where anything is; only what is allowed may be left out.
 
 use super::report::Report;
+use super::tracing::tracing;
 use crate::locate::YamlPath;
 use crate::raw::{self, AccessLogName};
 use crate::settings::{AccessLogSettings, AccessLogTarget, Fraction, TelemetrySettings};
 
-pub(crate) fn telemetry(raw: &raw::Telemetry, report: &mut Report) -> Option<TelemetrySettings> {
+/// `proxies`: who is in `trusted_proxies`.
+pub(crate) fn telemetry(
+    raw: raw::Telemetry,
+    proxies: &[String],
+    report: &mut Report,
+) -> Option<TelemetrySettings> {
     let at = YamlPath::default().key("telemetry");
     let decisions = raw.decisions.map_or(4096, |number| number.0);
     let decisions = report.integer(&at.key("decisions"), decisions, 0, 1 << 20);
     let access_log = access_log(&raw.access_log, &at.key("access_log"), report);
+    let tracing = match raw.tracing {
+        Some(raw) => tracing(raw, &at.key("tracing"), proxies, report).map(Some),
+        None => Some(None),
+    };
     Some(TelemetrySettings {
         request_metrics: raw.request_metrics.is_none_or(|on| on.0),
         decisions: decisions?,
         access_log: access_log?,
+        tracing: tracing?,
     })
 }
 

@@ -1,6 +1,12 @@
 //! What is told about requests.
 
-/// Metrics, the access log, recent decisions.
+use std::time::Duration;
+
+use http::HeaderName;
+
+use crate::secret::Secret;
+
+/// Metrics, the access log, recent decisions, traces.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TelemetrySettings {
     /// Whether requests are counted by route and reason, and timed by stage.
@@ -9,6 +15,28 @@ pub struct TelemetrySettings {
     pub decisions: usize,
     /// One line for each request.
     pub access_log: AccessLogSettings,
+    /// Traces; `None`: there are none, and trace headers are as any others.
+    pub tracing: Option<TracingSettings>,
+}
+
+/// Traces, and the OpenTelemetry collector that they are sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TracingSettings {
+    /// Where spans are posted: http or https, with a path, without query and fragment. With `headers`: https,
+    /// or http on loopback.
+    pub endpoint: String,
+    /// Which part of the requests is sampled whose caller did not decide.
+    pub sample: Fraction,
+    /// Whether the traces of peers in `trusted_proxies` are gone on with.
+    pub continue_traces: bool,
+    /// `service.name`, not empty.
+    pub service_name: String,
+    /// Further headers, none twice and none of the protocol's own; values of printable ASCII.
+    pub headers: Vec<(HeaderName, Secret)>,
+    /// Bound on sending once, 10 ms..=60 s.
+    pub timeout: Duration,
+    /// How many sampled requests may wait to be sent, 1..=65,536.
+    pub queue: usize,
 }
 
 /// The access log.

@@ -46,6 +46,10 @@ links:
   key: hunter2-hunter2-hunter2-hunter2-links
   previous_keys: ['file:other', hunter2-hunter2-hunter2-hunter2-before]
   storage: { url: 'https://storage.example/v1', token: hunter2-storage-token }
+telemetry:
+  tracing:
+    endpoint: https://traces.example
+    headers: [{ name: x-team, value: hunter2-team }, { name: authorization, value: 'file:other' }]
 ";
 
 fn loaded() -> (PathBuf, Settings) {
@@ -116,6 +120,11 @@ fn the_redacted_document_is_what_was_written_without_its_secrets() {
         "storage": { "url": "https://storage.example/v1", "token": "***" },
     });
     assert_eq!(shown["links"], links);
+    let headers = json!([
+        { "name": "x-team", "value": "***" },
+        { "name": "authorization", "value": "file:other" },
+    ]);
+    assert_eq!(shown["telemetry"]["tracing"]["headers"], headers);
 
     // A place that is no secret's, where a URL may still hold one.
     let url = "https://me:hunter2@id.example/x?apikey=hunter2";
@@ -142,7 +151,7 @@ fn the_secrets_of_the_full_example_are_all_there_are() {
     let schema = schema().to_string();
     assert_eq!(
         schema.matches("`file:PATH` reads it").count(),
-        13,
+        14,
         "{schema}"
     );
 }

@@ -289,6 +289,9 @@ fn scrape(shared: &Shared) -> Scrape {
     if let Some(media) = &current.media {
         media.gather(&mut scrape);
     }
+    if let Some(tracing) = &current.tracing {
+        tracing.gather(&mut scrape);
+    }
     scrape
 }
 

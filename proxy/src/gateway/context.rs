@@ -15,11 +15,12 @@ use crate::authz::Resource;
 use crate::clearance::Cleared;
 use crate::generation::Generation;
 use crate::metrics::Degraded;
-use crate::observation::{Basis, Timeline};
+use crate::observation::{Basis, Stage, Timeline};
 use crate::outcome::Code;
 use crate::rejection::Rejection;
 use crate::route::Route;
 use crate::stream::{Handover, Held};
+use crate::trace::TraceContext;
 
 /// What is known about one request.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub struct RequestContext {
     /// What was asked for, and what the decision rested on, where anybody wants to know.
     pub(super) resource: Option<Resource>,
     pub(super) basis: Option<Basis>,
+    /// Its place in its trace, where anything is traced.
+    pub(super) trace: Option<TraceContext>,
 }
 
 /// Where a request stands. Anything but `Cleared` is not forwarded.
@@ -82,7 +85,14 @@ impl RequestContext {
             timeline: Timeline::begin(),
             resource: None,
             basis: None,
+            trace: None,
         }
+    }
+
+    /// Its place in its trace, for whoever tells about it; `None`: nothing is traced.
+    #[must_use]
+    pub const fn trace(&self) -> Option<&TraceContext> {
+        self.trace.as_ref()
     }
 
     pub(super) const fn cleared(&self) -> Option<&Arc<Cleared>> {
@@ -136,6 +146,14 @@ impl RequestContext {
             if subject.is_some_and(|subject| subject.principal.is_degraded) {
                 requests.degraded(Degraded::Introspection);
             }
+        }
+    }
+
+    /// Its last stage has ended: the answer, or the one in which it was given up.
+    pub(super) fn end(&mut self) {
+        match self.verdict {
+            Verdict::Pending => self.timeline.stop(),
+            Verdict::Cleared(_) | Verdict::Rejected(_) => self.timeline.end(Stage::Answer),
         }
     }
 

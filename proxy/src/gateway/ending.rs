@@ -45,6 +45,7 @@ pub(super) fn log(session: &Session, ctx: &RequestContext, code: Code, access_lo
         upstream: ctx.tried.last().copied(),
         bytes_received: Some(session.as_downstream().body_bytes_read()),
         bytes_sent: Some(session.as_downstream().body_bytes_sent()),
+        trace_id: ctx.trace.map(|trace| trace.trace_id().to_string()),
         generation: Some(ctx.generation.number),
         ..Line::new(ctx.decision_id, code, pipeline.clock.now()).timed(&ctx.timeline)
     };
@@ -98,6 +99,9 @@ pub(super) async fn fail(
         && ctx.cleared().is_some()
     {
         ctx.verdict = Verdict::Rejected(code);
+    }
+    if error.esource() == &ErrorSource::Upstream {
+        ctx.timeline.stop();
     }
     let status = failure_status(error);
     let (source, kind) = (error.esource().as_str(), error.etype().as_str());

@@ -10,6 +10,7 @@ mod cleared;
 mod context;
 mod ending;
 mod storage;
+mod traced;
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -80,6 +81,7 @@ impl ProxyHttp for Gateway {
     ) -> Result<()> {
         // The context is made before the head of a further request comes.
         ctx.timeline = Timeline::begin();
+        traced::begin(session, ctx);
         let limits = &ctx.generation.settings.limits;
         // On every request: after the first, Pingora's own default is "for ever" (attacks.md F4).
         // `Connection: close` still closes.
@@ -222,6 +224,7 @@ impl ProxyHttp for Gateway {
         let subject = clearance.permit().and_then(|permit| permit.subject());
         let identity = &ctx.generation.identity;
         identity.rewrite(request, headers, subject, peer_of(session))?;
+        traced::tell(ctx, request)?;
         let asked = session.req_header();
         if head::has_unexpected_body(&asked.method, &asked.headers) {
             // An application that does not read it must not take it for another request.
@@ -260,6 +263,7 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestContext,
     ) -> Result<()> {
         ctx.timeline.end(Stage::Upstream);
+        traced::answered(ctx, response);
         if response.status == StatusCode::SWITCHING_PROTOCOLS && !ctx.websocket {
             let unasked = "an upgrade that nobody asked for";
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, unasked).into_up());
@@ -285,6 +289,9 @@ impl ProxyHttp for Gateway {
         error: &Error,
         ctx: &mut RequestContext,
     ) -> FailToProxy {
+        if !ctx.tried.is_empty() {
+            ctx.timeline.stop();
+        }
         ending::fail(session, error, ctx).await
     }
 
@@ -295,14 +302,15 @@ impl ProxyHttp for Gateway {
         ctx: &mut RequestContext,
     ) {
         ctx.let_go();
+        ctx.end();
         let code = match &ctx.verdict {
             Verdict::Cleared(cleared) => cleared.clearance.code(),
             Verdict::Rejected(code) => *code,
             Verdict::Pending => Code::Abandoned,
         };
-        ctx.timeline.stop();
         ctx.tell(code);
         ending::log(session, ctx, code, &self.telemetry.access_log);
+        traced::record(session, error, ctx, code);
         let answered = session.response_written().is_some_and(|answer| {
             !answer.status.is_informational() && answer.status.as_u16() < 500
         });

@@ -23,6 +23,7 @@ use crate::link::Links;
 use crate::media::{Media, MediaError};
 use crate::store::{FileStore, PostgresStore, Store};
 use crate::throttle::Throttle;
+use crate::trace::{Tracing, TracingError};
 use crate::view::View;
 
 pub(super) fn store(
@@ -181,6 +182,25 @@ pub(super) fn media(
     match known.filter(|known| known.serves(storage, &settings.cache)) {
         Some(known) => Ok(Some(Arc::clone(known))),
         None => Ok(Some(Arc::new(Media::new(storage, &settings.cache)?))),
+    }
+}
+
+/// One collector and queue while the section is the same. Another one sends what it has, and ends with the
+/// last request of its generation; counters go on.
+pub(super) fn tracing(
+    settings: &Settings,
+    previous: Option<&Generation>,
+) -> Result<Option<Arc<Tracing>>, TracingError> {
+    let Some(wanted) = &settings.telemetry.tracing else {
+        return Ok(None);
+    };
+    let known = previous.and_then(|previous| previous.tracing.as_ref());
+    match known {
+        Some(known) if known.serves(wanted) => Ok(Some(Arc::clone(known))),
+        other => {
+            let other = other.map(|tracing| &**tracing);
+            Ok(Some(Arc::new(Tracing::new(wanted, other)?)))
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! tells (`scripts/check-observability`).
 
 use super::{DECISION, DEGRADED, Definition, FAILURES, PROCESS, REQUESTS, STAGES, WHOLE};
-use crate::{access_log, authn, breaker, cache, coherence, database, link, media};
+use crate::{access_log, authn, breaker, cache, coherence, database, link, media, trace};
 
 /// Some metrics that are about one thing.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub fn sections() -> Vec<Section> {
             &[
                 &[&REQUESTS, &WHOLE, &DECISION, &STAGES, &DEGRADED],
                 &access_log::METRICS,
+                &trace::METRICS,
             ],
         ),
         section(

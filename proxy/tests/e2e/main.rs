@@ -56,5 +56,6 @@ mod streaming;
 mod streams;
 mod throttle;
 mod tokens;
+mod tracing;
 mod view;
 mod wire;

@@ -164,8 +164,9 @@ impl Everything {
         );
         database.run(SUPERUSER, &rows);
         let more = format!(
-            "{}links:\n  key: a-key-of-links-with-32-bytes-at-least\n  storage: {{ url: 'http://{}/v1', bucket: media, token: storage-token-5d41402abc4b2a76 }}\n",
+            "{}links:\n  key: a-key-of-links-with-32-bytes-at-least\n  storage: {{ url: 'http://{}/v1', bucket: media, token: storage-token-5d41402abc4b2a76 }}\ntelemetry: {{ tracing: {{ endpoint: 'http://{}/v1/traces' }} }}\n",
             redis(&shared.url(), ""),
+            endpoint.address,
             endpoint.address
         );
         let config = database.config(
@@ -210,8 +211,9 @@ fn with_everything_configured_every_metric_is_there() {
         | Needs::Introspection
         | Needs::Links
         | Needs::Storage
-        | Needs::Breaker => true,
-        Needs::Directory | Needs::Tracing => false,
+        | Needs::Breaker
+        | Needs::Tracing => true,
+        Needs::Directory => false,
     });
     figure("with_everything", number);
 }

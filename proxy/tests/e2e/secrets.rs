@@ -13,10 +13,11 @@ use serde_yaml::Value;
 
 use crate::process::{ALICE, MINE, SECRET, Sidegate, YOURS, config, token};
 use crate::recorder::Recorder;
+use crate::tracing::collector::{Collector, Manner};
 use crate::wire::{Wire, ask, request};
 
 /// Keys of a configuration whose values are secret.
-const SECRET_KEYS: [&str; 7] = [
+const SECRET_KEYS: [&str; 8] = [
     "secret",
     "token",
     "key",
@@ -24,6 +25,7 @@ const SECRET_KEYS: [&str; 7] = [
     "previous_keys",
     "client_secret",
     "pepper",
+    "value",
 ];
 /// Keys whose values are URLs, which may hold a password.
 const URL_KEYS: [&str; 4] = ["url", "feed_url", "migrate_url", "redis"];
@@ -125,6 +127,7 @@ impl<R: Read> Read for Tee<R> {
 
 const LINK_KEY: &str = "c0ffee00c0ffee11c0ffee22c0ffee33";
 const ADMIN_TOKEN: &str = "an-admin-token-0f9e8d7c6b5a";
+const COLLECTOR_TOKEN: &str = "a-collectors-token-1a2b3c4d5e6f";
 
 /// Texts that are in requests or in the configuration and must be nowhere else.
 fn canaries(token: &str) -> Vec<String> {
@@ -139,7 +142,7 @@ fn canaries(token: &str) -> Vec<String> {
     // The first part of a token is the same for everybody.
     let mut all: Vec<String> = parts.skip(1).collect();
     all.extend(others.map(str::to_owned));
-    all.extend([SECRET, ADMIN_TOKEN, LINK_KEY].map(str::to_owned));
+    all.extend([SECRET, ADMIN_TOKEN, LINK_KEY, COLLECTOR_TOKEN].map(str::to_owned));
     all
 }
 
@@ -218,16 +221,22 @@ fn look_at_configuration(sidegate: &Sidegate) {
     let shown = String::from_utf8(admin(ADMIN_TOKEN).body).unwrap();
     assert!(shown.contains("issuer.test"), "{shown}");
     assert!(
-        !shown.contains(SECRET) && !shown.contains(ADMIN_TOKEN) && !shown.contains(LINK_KEY),
+        ![SECRET, ADMIN_TOKEN, LINK_KEY, COLLECTOR_TOKEN]
+            .iter()
+            .any(|secret| shown.contains(secret)),
         "{shown}"
     );
 }
 
 #[test]
 fn nothing_that_is_logged_at_trace_level_holds_a_secret() {
-    let recorder = Recorder::start();
+    let (recorder, collector) = (Recorder::start(), Collector::start(Manner::Takes));
+    let traced = format!(
+        "telemetry: {{ access_log: {{ allows: 1 }}, tracing: {{ endpoint: \"http://{}\", sample: 1, headers: [{{ name: authorization, value: \"Bearer {COLLECTOR_TOKEN}\" }}] }} }}\n",
+        collector.address
+    );
     let more = format!(
-        "  - {{ methods: [GET], path: \"/m/{{id}}\", links: true, action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}\n\nadmin: {{ listen: \"127.0.0.1:0\", token: \"{ADMIN_TOKEN}\" }}\nlinks: {{ key: {LINK_KEY} }}\ntelemetry: {{ access_log: {{ allows: 1 }} }}\n"
+        "  - {{ methods: [GET], path: \"/m/{{id}}\", links: true, action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}\n\nadmin: {{ listen: \"127.0.0.1:0\", token: \"{ADMIN_TOKEN}\" }}\nlinks: {{ key: {LINK_KEY} }}\n{traced}"
     );
     let config = config(recorder.address, &more);
     let sidegate = Sidegate::run_env(&config, &[("SIDEGATE_LOG", "trace")]);
@@ -235,6 +244,9 @@ fn nothing_that_is_logged_at_trace_level_holds_a_secret() {
     every_kind_of_request(&sidegate, &token);
     malformed_requests(&sidegate, &token);
     look_at_configuration(&sidegate);
+    let sent = collector.find(|exports| exports.first().map(|export| export.head.clone()));
+    let bearer = format!("authorization: bearer {COLLECTOR_TOKEN}");
+    assert!(sent.contains(&bearer), "{sent:?}");
     sidegate.signal("HUP");
     let lines = sidegate.logged_until("the configuration was read");
     for expected in [
