@@ -100,9 +100,6 @@ pub(super) async fn fail(
     {
         ctx.verdict = Verdict::Rejected(code);
     }
-    if error.esource() == &ErrorSource::Upstream {
-        ctx.timeline.stop();
-    }
     let status = failure_status(error);
     let (source, kind) = (error.esource().as_str(), error.etype().as_str());
     let (instance, decision_id) = (ctx.tried.last(), ctx.decision_id);
