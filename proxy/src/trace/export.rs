@@ -22,7 +22,7 @@ use super::collector::{Collector, ExportError};
 use super::span::{Anchor, Finished, text};
 use super::tally::{SpanEnd, Tally};
 
-/// The most requests in one message: some 1,800 spans, or half a megabyte.
+/// The most requests in one message: some 1,800 spans, or a quarter of a megabyte.
 const BATCH: usize = 256;
 /// How long the first request of a message waits for others.
 const LINGER: Duration = Duration::from_secs(1);
