@@ -3,6 +3,8 @@
 //! Promise: a [`Policy`] is consistent: every role, kind and action that it mentions exists, and
 //! nothing it does not mention can be asked for. What a document leaves out grants nothing.
 
+mod names;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{Document, IdType, KindDocument};

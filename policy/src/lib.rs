@@ -14,6 +14,7 @@ mod decision;
 mod document;
 mod evaluate;
 mod facts;
+mod flip;
 mod id;
 
 pub use compile::{Action, Kind, Policy, PolicyError, Role};
@@ -21,4 +22,5 @@ pub use decision::{Check, Checks, Decision, Effect, Finding, Reason};
 pub use document::{Document, KindDocument};
 pub use evaluate::Query;
 pub use facts::{Facts, MembershipRow, ProjectRow, ResourceRow, SubjectRow, UnixMicros, team_of};
+pub use flip::{Change, Way};
 pub use id::{Id, IdType};

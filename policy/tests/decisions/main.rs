@@ -7,5 +7,6 @@
     reason = "a test may stop at the first surprise"
 )]
 
+mod flips;
 mod golden;
 mod properties;

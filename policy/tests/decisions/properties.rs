@@ -11,32 +11,41 @@ use sidegate_policy::{
     Query, Reason, ResourceRow, SubjectRow, UnixMicros,
 };
 
-const ACTIONS: [&str; 3] = ["read", "write", "share"];
-const ROLES: [&str; 4] = ["owner", "editor", "viewer", "unlisted"];
-const VISIBILITIES: [&str; 3] = ["public", "team_open", "private"];
-const SUBJECT_ROLES: [&str; 3] = ["support", "auditor", "nobody"];
+pub(crate) const ACTIONS: [&str; 3] = ["read", "write", "share"];
+pub(crate) const ROLES: [&str; 4] = ["owner", "editor", "viewer", "unlisted"];
+pub(crate) const VISIBILITIES: [&str; 3] = ["public", "team_open", "private"];
+pub(crate) const SUBJECT_ROLES: [&str; 3] = ["support", "auditor", "nobody"];
 const KINDS: [&str; 2] = ["generation", "report"];
 
 /// A world: a policy, the rows around one request, and the request.
 #[derive(Debug, Clone)]
-struct World {
-    document: Document,
-    subject: Option<SubjectRow>,
-    claimed: Vec<Arc<str>>,
-    resource: Option<ResourceRow>,
-    project: Option<ProjectRow>,
-    membership: Option<MembershipRow>,
-    action: &'static str,
-    kind: &'static str,
+pub(crate) struct World {
+    pub(crate) document: Document,
+    pub(crate) subject: Option<SubjectRow>,
+    pub(crate) claimed: Vec<Arc<str>>,
+    pub(crate) resource: Option<ResourceRow>,
+    pub(crate) project: Option<ProjectRow>,
+    pub(crate) membership: Option<MembershipRow>,
+    pub(crate) action: &'static str,
+    pub(crate) kind: &'static str,
 }
 
-fn me() -> Id {
+pub(crate) fn me() -> Id {
     Id::parse(IdType::Text, "me").unwrap()
 }
 
 impl World {
-    fn decide(&self) -> Option<Decision> {
+    pub(crate) fn decide(&self) -> Option<Decision> {
         let policy = Policy::compile(&self.document).unwrap();
+        self.with(&policy, |query, facts| policy.evaluate(query, facts))
+    }
+
+    /// What is asked and known, for whoever asks the world's policy; `None`: it cannot be asked.
+    pub(crate) fn with<T>(
+        &self,
+        policy: &Policy,
+        ask: impl FnOnce(&Query<'_>, &Facts<'_>) -> T,
+    ) -> Option<T> {
         let subject = me();
         let query = Query {
             subject: &subject,
@@ -51,10 +60,10 @@ impl World {
             project: self.project.as_ref(),
             membership: self.membership.as_ref(),
         };
-        Some(policy.evaluate(&query, &facts))
+        Some(ask(&query, &facts))
     }
 
-    fn allowed(&self) -> bool {
+    pub(crate) fn allowed(&self) -> bool {
         self.decide()
             .is_some_and(|decision| decision.effect() == Effect::Allow)
     }
@@ -171,7 +180,7 @@ fn owner() -> impl Strategy<Value = Option<Id>> {
 }
 
 prop_compose! {
-    fn world()(
+    pub(crate) fn world()(
         document in document(),
         subject in proptest::option::weighted(0.9, (any::<bool>(), names(&SUBJECT_ROLES))),
         claimed in names(&SUBJECT_ROLES),
