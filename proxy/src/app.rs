@@ -108,6 +108,8 @@ impl Listening {
         let (problem, board) = (Arc::new(Problem::default()), Arc::new(Board::default()));
         metrics.config_generation(current.load().number);
         let last = Arc::clone(&current);
+        let kept = current.load().settings.telemetry.decisions;
+        telemetry.decisions.resize(kept);
 
         let gateway = Gateway::new(Arc::clone(&current), Arc::clone(&telemetry));
         let gateway = http_proxy(&server.configuration, gateway);
@@ -126,7 +128,7 @@ impl Listening {
         let reloader = Reloader::new(
             watched,
             Arc::clone(&current),
-            Arc::clone(&metrics),
+            Arc::clone(&telemetry),
             Arc::clone(&problem),
         );
         server.add_service(background_service("reload", reloader));

@@ -21,10 +21,11 @@ use futures_util::future::BoxFuture;
 use crate::cache::{FlightKey, Landed, Terms};
 use crate::coherence::{BOUND, BootTime, Ground, Moment, Tag};
 use crate::store::{Answer, Question, Store, StoreError};
-use asked::{Asked, tags};
+use asked::Asked;
 use kept::Looked;
 use sidegate_policy::Id;
 
+pub(crate) use asked::tags;
 pub use credentials::{Known, Patience};
 pub use kept::{Answered, Kept, Tier};
 
@@ -134,9 +135,9 @@ impl Facts {
             count(Tier::Memory);
             return Ok(Sourced::new(answer, moment, Tier::Memory));
         }
-        if let Some((answer, true_at, tier)) = kept.shared(question, &self.store).await {
+        if let Some((answer, moment, tier)) = kept.shared(question, &self.store).await {
             count(tier);
-            return Ok(Sourced::new(answer, Moment::at(true_at), tier));
+            return Ok(Sourced::new(answer, moment, tier));
         }
         let error = match self.query(kept, question, arrived, None).await {
             Ok(sourced) => {
@@ -223,8 +224,11 @@ impl Facts {
         arrived: BootTime,
         since: Option<BootTime>,
     ) -> Result<Sourced, StoreError> {
+        // Before the clock: whatever begins from then on has what was told until now.
+        let applied = kept.coherence().applied();
+        let now = BootTime::now();
         let terms = Terms {
-            now: BootTime::now(),
+            now,
             max_age: JOIN_WITHIN,
             since,
         };
@@ -255,10 +259,14 @@ impl Facts {
                 let moment = seen.unwrap_or(Moment::at(BootTime::START));
                 Sourced::new(answer, moment, Tier::Memory)
             }
-            Landed::Flown(answer, began) => Sourced {
-                is_fresh: began >= arrived,
-                ..Sourced::new(answer, Moment::at(began), Tier::Store)
-            },
+            Landed::Flown(answer, began) => {
+                let moment = Moment::at(began);
+                let moment = moment.with_polls_up_to(applied.filter(|_| began >= now));
+                Sourced {
+                    is_fresh: began >= arrived,
+                    ..Sourced::new(answer, moment, Tier::Store)
+                }
+            }
         })
     }
 }

@@ -52,6 +52,8 @@ pub struct Generation {
     pub store: Arc<Store>,
     /// The same, with what is kept of them.
     pub facts: Arc<Facts>,
+    /// The first generation that had them: what is known of changes is of its time.
+    pub facts_since: u64,
     /// The storage that has what some routes answer; `None`: the application answers all of them.
     pub media: Option<Arc<Media>>,
     /// What is traced, and where it goes; `None`: nothing is.
@@ -168,6 +170,7 @@ impl Generation {
             pipeline,
             identity,
             store,
+            facts_since: reuse::facts_since(previous, &facts, number),
             facts,
             media,
             tracing,

@@ -20,6 +20,7 @@ pub mod coherence;
 pub mod cors;
 pub mod credential;
 pub mod database;
+pub mod decisions;
 pub mod demo;
 pub mod directory_watch;
 pub mod doctor;

@@ -3,6 +3,7 @@
 
 mod check;
 mod credentials;
+mod explanation;
 mod links;
 mod operate;
 mod progress;
@@ -11,17 +12,17 @@ mod running;
 mod statistics;
 
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use sidegate::app::Listening;
-use sidegate::generation::Generation;
-use sidegate::{access_log, authn, demo, explain, metrics, migrate};
+use sidegate::{access_log, demo, metrics, migrate};
 use sidegate_config::{Env, ProcessEnv};
 use tracing_subscriber::EnvFilter;
 
 use credentials::{KeyArguments, RevokeArguments, manage_keys, take_away};
+use explanation::ExplainArguments;
 use links::{LinkCommand, create_link};
 use operate::{ViewCommand, examine_database, invalidate_facts, look_at_view, migrate_database};
 use statistics::{StatsArguments, show_statistics};
@@ -58,28 +59,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Say why a request would be allowed or refused.
-    Explain {
-        /// The configuration file.
-        #[arg(long)]
-        config: PathBuf,
-        /// The token that the request carries.
-        #[arg(long, conflicts_with = "subject")]
-        token: Option<String>,
-        /// The subject for whom a good token is assumed.
-        #[arg(long)]
-        subject: Option<String>,
-        /// A further header, `Name: value`. May be repeated.
-        #[arg(long = "header", value_name = "HEADER", value_parser = header_of)]
-        headers: Vec<(String, String)>,
-        /// Answer with JSON.
-        #[arg(long)]
-        json: bool,
-        /// The method, such as GET.
-        method: http::Method,
-        /// The path and query.
-        path: String,
-    },
+    /// Say why a request would be allowed or refused, or why one was.
+    Explain(ExplainArguments),
     /// Install Sidegate's side of the database: schema, contract views, triggers. Safe to repeat, and
     /// restores what `--release` let go of.
     Migrate {
@@ -211,24 +192,7 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
             security,
             json,
         } => return check::check(&config, security, json),
-        Command::Explain {
-            config,
-            token,
-            subject,
-            headers,
-            json,
-            method,
-            path,
-        } => {
-            let request = explain::Request {
-                method: method.to_string(),
-                path,
-                token,
-                subject,
-                headers: headers.into_iter().collect(),
-            };
-            explain_offline(&config, &request, json)?;
-        }
+        Command::Explain(arguments) => explanation::explain(arguments)?,
         Command::Migrate {
             config,
             dry_run,
@@ -266,41 +230,6 @@ fn command(command: Command) -> Result<ExitCode, Failure> {
         Command::Demo { port, json } => demo::run(port, json)?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn explain_offline(config: &Path, request: &explain::Request, json: bool) -> Result<(), Failure> {
-    let generation = Generation::assemble(sidegate_config::load(config, &ProcessEnv)?, None)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let explanation = runtime.block_on(async {
-        if request.token.is_some() {
-            fetch_keys(&generation).await?;
-        }
-        Ok::<_, Failure>(explain::explain(&generation.pipeline, request).await?)
-    })?;
-    if json {
-        print(&serde_json::to_string(&explanation)?)?;
-    } else {
-        print(explanation.to_string().trim_end())?;
-    }
-    Ok(())
-}
-
-/// Once, as nobody fetches in the background here. What fails shows as keys that cannot be had.
-async fn fetch_keys(generation: &Generation) -> Result<(), Failure> {
-    let client = authn::key_client()?;
-    for keys in generation.remote_keys() {
-        if let Err(error) = keys.fetch(&client).await {
-            tracing::warn!(%error, "a key set cannot be fetched");
-        }
-    }
-    Ok(())
-}
-
-fn header_of(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("expected `Name: value`")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
 }
 
 fn print(text: &str) -> io::Result<()> {

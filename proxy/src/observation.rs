@@ -4,8 +4,11 @@
 //! Promise: noting reads the clock and counts references; it allocates nothing and never waits. What is noted
 //! has no part in what is decided.
 
-use sidegate_policy::Checks;
+use std::sync::Arc;
 
+use sidegate_policy::{Checks, UnixMicros};
+
+use crate::authn::Principal;
 use crate::authz::Evidence;
 use crate::coherence::{BootTime, Moment};
 use crate::facts::Tier;
@@ -58,6 +61,20 @@ pub struct Basis {
     pub tier: Option<Tier>,
     /// When they were true.
     pub moment: Option<Moment>,
+}
+
+/// What a credential says of whoever presents it, beside the subject: what decisions and revocations know it
+/// by. The credential itself is not in it.
+#[derive(Debug, Clone)]
+pub struct Bearer {
+    /// Roles that the token claims.
+    pub roles: Arc<[Arc<str>]>,
+    /// The session that the token is of.
+    pub session: Option<Arc<str>>,
+    /// The token's own name.
+    pub token: Option<Arc<str>>,
+    /// Until when the credential is good; `None` where nobody says so.
+    pub expires_at: Option<UnixMicros>,
 }
 
 impl Stage {
@@ -117,6 +134,13 @@ impl Timeline {
         self.begun
     }
 
+    /// When the last of its stages ended so far.
+    #[must_use]
+    pub fn ended(&self) -> BootTime {
+        let last = self.ends.iter().rfind(|end| **end != BootTime::START);
+        last.copied().unwrap_or(self.begun)
+    }
+
     /// The stages that it has been through, in order.
     pub fn spans(&self) -> impl Iterator<Item = Span> + '_ {
         let mut from = self.begun;
@@ -127,6 +151,25 @@ impl Timeline {
                 from = to;
                 span
             })
+    }
+}
+
+impl Bearer {
+    /// What a principal's credential says, kept.
+    #[must_use]
+    pub fn of(principal: &Principal) -> Self {
+        Self {
+            roles: Arc::clone(&principal.roles),
+            session: principal.session.clone(),
+            token: principal.token.clone(),
+            expires_at: principal.expires_at,
+        }
+    }
+
+    /// The roles that the token claims, for whoever shows them.
+    #[must_use]
+    pub fn role_names(&self) -> Vec<String> {
+        self.roles.iter().map(ToString::to_string).collect()
     }
 }
 

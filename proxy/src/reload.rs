@@ -20,8 +20,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::file_watch::FileWatch;
 use crate::generation::{self, AssembleError, Current, Generation};
-use crate::metrics::Metrics;
 use crate::posture;
+use crate::telemetry::Telemetry;
 
 /// How often the files are looked at.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -53,7 +53,7 @@ pub struct Reloader {
     watched: Mutex<Option<(FileWatch, Signal)>>,
     path: PathBuf,
     current: Arc<Current>,
-    metrics: Arc<Metrics>,
+    telemetry: Arc<Telemetry>,
     problem: Arc<Problem>,
 }
 
@@ -118,7 +118,7 @@ impl Reloader {
     pub fn new(
         watched: Watched,
         current: Arc<Current>,
-        metrics: Arc<Metrics>,
+        telemetry: Arc<Telemetry>,
         problem: Arc<Problem>,
     ) -> Self {
         let Watched {
@@ -130,7 +130,7 @@ impl Reloader {
             watched: Mutex::new(Some((watch, hangups))),
             path,
             current,
-            metrics,
+            telemetry,
             problem,
         }
     }
@@ -147,8 +147,11 @@ impl Reloader {
                 posture::warn(&next.settings);
                 let (number, hash) = (next.number, next.hash.clone());
                 self.problem.set(None);
+                self.telemetry
+                    .decisions
+                    .resize(next.settings.telemetry.decisions);
                 self.current.replace(next);
-                self.metrics.config_reload(true, number);
+                self.telemetry.metrics.config_reload(true, number);
                 tracing::info!(generation = number, hash, "the configuration was read");
             }
             Err(error) => {
@@ -157,7 +160,7 @@ impl Reloader {
                     return;
                 }
                 self.problem.set(Some(reason.clone()));
-                self.metrics.config_reload(false, current.number);
+                self.telemetry.metrics.config_reload(false, current.number);
                 tracing::error!(
                     reason,
                     generation = current.number,

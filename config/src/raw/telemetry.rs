@@ -17,7 +17,8 @@ pub(crate) struct Telemetry {
     /// Whether requests are counted by route and reason, and timed by stage. Default: true.
     pub(crate) request_metrics: Option<Lenient<bool>>,
     /// How many recent decisions `sidegate explain --decision` can find, 0 to 1048576; about 500 bytes
-    /// each, and the rows that they rest on. 0 keeps none. Default: 4096.
+    /// each, and the rows that they rest on. Half of them are denials of verified subjects, a quarter what they were
+    /// allowed, a quarter what nobody was verified for. 0 keeps none. Default: 4096.
     pub(crate) decisions: Option<Lenient<usize>>,
     /// One line of JSON for each request.
     #[serde(default)]

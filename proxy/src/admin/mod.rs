@@ -1,4 +1,4 @@
-//! The admin listener: health, metrics, explanations, the configuration, invalidation, links, the
+//! The admin listener: health, metrics, explanations, recent decisions, the configuration, invalidation, links, the
 //! assertion's public key.
 //!
 //! Promise: nothing here is reachable on the data port. A bearer token, compared in constant time,
@@ -8,6 +8,7 @@
 //! loopback.
 
 pub mod client;
+mod decisions;
 mod guard;
 mod invalidate;
 mod links;
@@ -93,6 +94,7 @@ impl Admin {
         let guarded = Router::new()
             .route("/metrics", get(metrics))
             .route("/explain", post(explain_request))
+            .route("/decisions/{id}", get(decisions::handle))
             .route("/config", get(config))
             .route("/invalidate", post(invalidate::handle))
             .route("/revocations", post(revocations::handle))
@@ -272,6 +274,7 @@ fn scrape(shared: &Shared) -> Scrape {
         .metrics
         .gather(&mut scrape, store.is_some());
     shared.telemetry.access_log.gather(&mut scrape);
+    shared.telemetry.decisions.gather(&mut scrape);
     if let Some(requests) = &current.requests {
         requests.gather(&mut scrape);
     }

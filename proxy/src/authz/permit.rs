@@ -112,6 +112,15 @@ impl Permit {
         }
     }
 
+    /// The resource, where a rule was decided for one.
+    #[must_use]
+    pub const fn resource(&self) -> Option<&Resource> {
+        match &self.grant {
+            Grant::Public | Grant::Preflight | Grant::Authenticated(_) => None,
+            Grant::Decided { resource, .. } => Some(resource),
+        }
+    }
+
     /// When the facts end on their own (`expires_at` of a membership that counted), if they do.
     #[must_use]
     pub const fn valid_until(&self) -> Option<UnixMicros> {

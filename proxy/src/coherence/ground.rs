@@ -13,8 +13,10 @@ const MOST: usize = 8;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
     true_at: BootTime,
-    /// For an answer from memory, the last poll that was applied when it was looked up.
+    /// The last poll whose changes the rows are sure to have, where anybody knows.
     applied: Option<u64>,
+    /// Whether they were looked up in memory once that poll was applied.
+    from_memory: bool,
 }
 
 /// The facts of a decision, and since when changes of them have to be looked for.
@@ -32,6 +34,7 @@ impl Moment {
         Self {
             true_at,
             applied: None,
+            from_memory: false,
         }
     }
 
@@ -39,7 +42,28 @@ impl Moment {
         Self {
             true_at,
             applied: Some(applied),
+            from_memory: true,
         }
+    }
+
+    /// The same, of an answer that has what was told up to this poll, wherever it came from.
+    #[must_use]
+    pub const fn with_polls_up_to(mut self, applied: Option<u64>) -> Self {
+        self.applied = applied;
+        self
+    }
+
+    /// The same, of an answer that was not in memory when it was asked for.
+    #[must_use]
+    pub const fn from_elsewhere(mut self) -> Self {
+        self.from_memory = false;
+        self
+    }
+
+    /// The number of the last poll whose changes the rows are sure to have, where anybody knows.
+    #[must_use]
+    pub const fn applied(self) -> Option<u64> {
+        self.applied
     }
 
     /// When the rows were true.
@@ -73,7 +97,7 @@ impl Coherence {
         moment: Moment,
         tags: impl IntoIterator<Item = Tag<'t>>,
     ) -> Option<Ground> {
-        let applied = moment.applied?;
+        let applied = moment.applied.filter(|_| moment.from_memory)?;
         let mut tags = tags.into_iter();
         let first = self.slot(tags.next()?);
         let mut slots = [first; MOST];
@@ -120,11 +144,10 @@ mod tests {
             assert!(!coherence.read().unwrap().upholds(&ground), "{tag}");
         }
         assert!(!upheld());
-        assert!(
-            coherence
-                .ground(Moment::at(BootTime::now()), tags)
-                .is_none()
-        );
+        let moment = coherence.read().unwrap().moment();
+        for other in [Moment::at(BootTime::now()), moment.from_elsewhere()] {
+            assert!(coherence.ground(other, tags).is_none());
+        }
         let many = [Tag::Key("k"); MOST + 1];
         assert!(coherence.ground(moment, many).is_none(), "never in part");
     }

@@ -32,6 +32,7 @@ mod fresh;
 mod gate;
 pub mod gauges;
 mod ground;
+mod last_told;
 mod link;
 mod load;
 mod loader;
@@ -69,6 +70,7 @@ pub use boot_time::BootTime;
 pub use edits::Edits;
 pub use fresh::Stale;
 pub use ground::{Ground, Moment};
+pub use last_told::LastTold;
 pub use link::{NamespaceError, namespace};
 pub(crate) use tag::{CREDENTIAL, canonical as canonical_tag};
 

@@ -126,6 +126,17 @@ impl Slots {
         own.max(self.all.xid())
     }
 
+    /// What was told of this slot, and of everything: each by its highest transaction and its last poll.
+    pub(super) fn told(&self, slot: Slot) -> [(u64, u64); 2] {
+        let of = |cell: &Cell| {
+            // In this order, as a touch writes the poll last.
+            let poll = cell.poll();
+            (cell.xid(), poll)
+        };
+        let own = self.cell(slot).map_or((u64::MAX, u64::MAX), of);
+        [own, of(&self.all)]
+    }
+
     /// Every slot that was given out is there; a slot of another, larger table may not be.
     fn cell(&self, slot: Slot) -> Option<&Cell> {
         self.cells.get(usize::try_from(slot.0).ok()?)

@@ -208,13 +208,39 @@ impl fmt::Display for Tour {
                 stop.path
             )?;
         }
+        self.reasons(f)
+    }
+}
+
+impl Tour {
+    /// How to ask why.
+    fn reasons(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            proxy,
+            admin,
+            config,
+            ..
+        } = self;
+        let config = config.display();
         writeln!(f, "\nWhy may carol not read the team's generation?\n")?;
         let body = format!("{{\"method\":\"GET\",\"path\":\"{TEAM}\",\"token\":\"'\"$CAROL\"'\"}}");
         writeln!(f, "  curl -s http://{admin}/explain -d '{body}'")?;
         writeln!(
             f,
-            "  sidegate explain --config {} --token \"$CAROL\" GET {TEAM}\n",
-            config.display()
+            "  sidegate explain --config {config} --token \"$CAROL\" GET {TEAM}\n"
+        )?;
+        writeln!(
+            f,
+            "And why was she refused? Every answer has the id of its decision:\n"
+        )?;
+        writeln!(
+            f,
+            "  id=$(curl -si -H \"Authorization: Bearer $CAROL\" http://{proxy}{TEAM} | \
+             awk 'tolower($1) == \"x-sidegate-decision-id:\" {{ print $2 }}')"
+        )?;
+        writeln!(
+            f,
+            "  sidegate explain --config {config} --admin http://{admin} --decision \"$id\"\n"
         )
     }
 }

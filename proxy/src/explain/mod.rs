@@ -1,11 +1,24 @@
-//! Why a request is allowed or refused: every step of the straight line, as it was walked.
+//! Why a request is allowed or refused: every step of the straight line, as it was walked, what the facts of the
+//! decision are worth, and what would have to change for the other answer. Of a request that somebody asks about,
+//! and of one that was decided on and is kept ([`crate::decisions`]).
 //!
 //! Promise: the verdict is the proxy's own, because the same function made it
-//! ([`Pipeline::explain`]); nothing is forwarded. Credentials are never repeated.
+//! ([`Pipeline::explain`]), or it is the one that was given; nothing is forwarded. Credentials are never repeated.
+//!
+//! Does not: talk to clients. Explanations are for the administrator.
 
 mod bytes;
-mod record;
+mod other_answer;
+mod provenance;
+mod recorded;
+mod remedy;
+mod steps;
 mod text;
+mod time;
+
+pub use other_answer::{ChangeReport, OtherAnswer};
+pub use provenance::{Provenance, TagReport};
+pub use recorded::{Recorded, StageReport, recorded};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,10 +26,18 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, COOKIE, HOST, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use serde::{Deserialize, Serialize};
+use sidegate_config::Rule;
 use sidegate_policy::Id;
 
 use crate::authn::{Carrier, Principal};
+use crate::coherence::BootTime;
+use crate::decisions::Case;
+use crate::observation::{Basis, Bearer};
+use crate::outcome::Code;
 use crate::pipeline::{Credential, Pipeline, Request as Asked, Sight};
+use crate::rejection::Rejection;
+use provenance::Seen;
+use time::date;
 
 /// What is to be explained.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -60,6 +81,9 @@ pub enum RequestError {
 /// The explanation.
 #[derive(Debug, Serialize)]
 pub struct Explanation {
+    /// Of a request that was decided on: which, when, and how it went.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Recorded>,
     /// `allow`, `deny` or `error`.
     pub outcome: &'static str,
     /// The status that the client gets from us; `None` where the application answers.
@@ -70,6 +94,11 @@ pub struct Explanation {
     pub detail: String,
     /// Every step that was walked, in order.
     pub steps: Vec<Step>,
+    /// Where the facts came from, and whether they still stand; `None`: none were needed, or had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
+    /// What would have to change.
+    pub other_answer: OtherAnswer,
 }
 
 /// One step.
@@ -99,7 +128,9 @@ pub enum Step {
     Principal {
         /// The subject.
         subject: String,
-        /// Who says so; `None` where it was assumed, or a link says so.
+        /// By what: `token`, `service_key`, `link`, or `nothing` where a good token is assumed.
+        by: &'static str,
+        /// Who says so; `None` where it is not known: it was assumed, a link or a key says so, or it was not kept.
         issuer: Option<String>,
         /// The id of the service key that it is.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,6 +181,16 @@ pub struct CheckResult {
     pub found: String,
 }
 
+/// What is known of a request while somebody asks about it, and not kept of one that was decided on.
+#[derive(Debug, Default)]
+struct Walk {
+    target: Option<String>,
+    link: Option<String>,
+    issuer: Option<String>,
+    reported: Vec<&'static str>,
+    is_assumed: bool,
+}
+
 /// Explains a request.
 ///
 /// # Errors
@@ -159,36 +200,68 @@ pub async fn explain(pipeline: &Pipeline, request: &Request) -> Result<Explanati
         Method::from_bytes(request.method.as_bytes()).map_err(|_no_method| RequestError::Method)?;
     let headers = headers(pipeline, request)?;
     let credential = credential(pipeline, request)?;
-    let policy = Arc::clone(pipeline.authorizer.policy());
     let read = bytes::read(request, &headers);
-    let mut steps = Vec::new();
+    let policy = Arc::clone(pipeline.authorizer.policy());
+    let mut case = Case::bare(Code::Internal, policy);
+    let mut walk = Walk {
+        is_assumed: request.subject.is_some(),
+        ..Walk::default()
+    };
     let walked = match read {
         Ok(broken) => {
             let asked = Asked {
                 broken,
                 ..Asked::new(&method, bytes::without_fragment(&request.path), &headers)
             };
-            let see = |sight: Sight<'_>| record::keep(&policy, &sight, &mut steps);
+            let see = |sight: Sight<'_>| walk.see(&mut case, &sight);
             pipeline.explain(asked, &credential, see).await
         }
         Err(refused) => Err(refused.into()),
     };
-    Ok(match walked {
-        Ok(code) => Explanation {
-            outcome: code.outcome(),
-            status: None,
-            reason: code.name(),
-            detail: "forwarded to the application".to_owned(),
-            steps,
-        },
-        Err(rejection) => Explanation {
-            outcome: rejection.code().outcome(),
-            status: Some(rejection.status().as_u16()),
-            reason: rejection.code().name(),
-            detail: rejection.to_string(),
-            steps,
-        },
+    let (status, detail) = match &walked {
+        Ok(_) => (None, "forwarded to the application".to_owned()),
+        Err(rejection) => (Some(rejection.status().as_u16()), rejection.to_string()),
+    };
+    case.code = walked.unwrap_or_else(|rejection: Rejection| rejection.code());
+    let seen = Seen {
+        decided: BootTime::now(),
+        decided_at: pipeline.clock.now(),
+        feed: provenance::followed(pipeline.authorizer.facts()),
+    };
+    Ok(Explanation {
+        decision: None,
+        outcome: case.code.outcome(),
+        status,
+        reason: case.code.name(),
+        detail,
+        steps: steps::of(&case, &walk),
+        provenance: provenance::of(&case, &seen),
+        other_answer: other_answer::of(&case, seen.decided_at),
     })
+}
+
+impl Walk {
+    fn see(&mut self, case: &mut Case, sight: &Sight<'_>) {
+        match sight {
+            Sight::Target(target) => self.target = Some(target.as_str().to_owned()),
+            Sight::Route(route) => case.route = Some(Arc::clone(route)),
+            Sight::Link(target) => {
+                // A link's parameters are a credential, and not repeated.
+                self.target = Some(target.as_str().to_owned());
+                self.link.clone_from(&self.target);
+                case.by_link = true;
+            }
+            Sight::Principal(principal) => {
+                self.issuer = principal.issuer.as_deref().map(str::to_owned);
+                case.subject = Some(principal.subject.clone());
+                case.bearer = Some(Bearer::of(principal));
+                case.key.clone_from(&principal.key);
+            }
+            Sight::Resource(resource) => case.resource = Some((*resource).clone()),
+            Sight::Evidence(evidence) => case.basis = Some(Basis::of(evidence)),
+            Sight::Reported(rules) => self.reported = rules.iter().map(Rule::name).collect(),
+        }
+    }
 }
 
 fn headers(pipeline: &Pipeline, request: &Request) -> Result<HeaderMap, RequestError> {
@@ -233,3 +306,6 @@ fn credential(pipeline: &Pipeline, request: &Request) -> Result<Credential, Requ
     let subject = Id::parse(id_type, subject).ok_or(RequestError::Subject(id_type.name()))?;
     Ok(Credential::Assumed(Arc::new(Principal::assumed(subject))))
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ impl Asked {
 }
 
 /// Of every row that an answer is made of, those that are missing included.
-pub(super) fn tags<'a>(
+pub(crate) fn tags<'a>(
     question: &Question<'a>,
     answer: &'a Answer,
 ) -> impl Iterator<Item = Tag<'a>> {

@@ -34,7 +34,7 @@ pub struct Kept {
     l2: Option<Arc<L2>>,
     made: BootTime,
     /// Of the shared cache: an answer that counts, and an instant at which it was true.
-    lookups: Flights<Option<(Answer, BootTime, Tier)>>,
+    lookups: Flights<Option<(Answer, Moment, Tier)>>,
     view: Option<Arc<View>>,
     memory: AtomicU64,
     shared: AtomicU64,
@@ -287,7 +287,7 @@ impl Kept {
         self: &Arc<Self>,
         question: &Question<'_>,
         store: &Arc<Store>,
-    ) -> Option<(Answer, BootTime, Tier)> {
+    ) -> Option<(Answer, Moment, Tier)> {
         let is_routed = self.view.as_ref().is_some_and(|view| view.is_routed());
         if (self.l2.is_none() && !is_routed) || self.coherence.shared().is_none() {
             return None;
@@ -307,27 +307,27 @@ impl Kept {
         let key = FlightKey::of(question);
         let landed = self.lookups.join(key, terms, || None, make).await.ok()?;
         let (Landed::Known(found) | Landed::Flown(found, _)) = landed;
-        let (answer, true_at, tier) = found?;
+        let (answer, moment, tier) = found?;
         // Last, as for rows in memory (R1); whoever joined came later than the one who looked.
-        (BootTime::now().since(true_at) <= BOUND).then_some((answer, true_at, tier))
+        (BootTime::now().since(moment.true_at()) <= BOUND).then_some((answer, moment, tier))
     }
 
     async fn look_around(
         &self,
         question: &Question<'_>,
         store: &Store,
-    ) -> Option<(Answer, BootTime, Tier)> {
-        if let Some((answer, true_at)) = self.promote(question).await {
-            return Some((answer, true_at, Tier::Shared));
+    ) -> Option<(Answer, Moment, Tier)> {
+        if let Some((answer, moment)) = self.promote(question).await {
+            return Some((answer, moment, Tier::Shared));
         }
         let view = self.view.as_ref().filter(|view| view.is_routed())?;
         let (store, shared) = (store.postgres()?, self.coherence.shared()?);
         let found = self.view_answer(view, store, &shared, question).await;
-        found.map(|(answer, true_at)| (answer, true_at, Tier::View))
+        found.map(|(answer, moment)| (answer, moment, Tier::View))
     }
 
     /// From the shared cache to memory. The answer, and an instant at which it was true.
-    async fn promote(&self, question: &Question<'_>) -> Option<(Answer, BootTime)> {
+    async fn promote(&self, question: &Question<'_>) -> Option<(Answer, Moment)> {
         let (l2, shared) = (self.l2.as_ref()?, self.coherence.shared()?);
         let found = l2.get(shared.namespace(), question).await?;
         let tags = tags(question, &found.answer);
@@ -339,7 +339,7 @@ impl Kept {
         let now = BootTime::now();
         self.l1
             .keep(question, &found.answer, version, &self.coherence, now);
-        Some((found.answer, reading.start()))
+        Some((found.answer, reading.moment().from_elsewhere()))
     }
 
     pub(super) async fn fill(

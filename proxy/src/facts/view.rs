@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::Kept;
 use super::asked::tags;
-use crate::coherence::{BootTime, Shared, Source, Tag};
+use crate::coherence::{BootTime, Moment, Shared, Source, Tag};
 use crate::store::{Answer, PostgresStore, Question};
 use crate::view::View;
 
@@ -19,7 +19,7 @@ impl Kept {
         store: &PostgresStore,
         shared: &Arc<Shared>,
         question: &Question<'_>,
-    ) -> Option<(Answer, BootTime)> {
+    ) -> Option<(Answer, Moment)> {
         // While the database fails, one question to it is enough.
         let built = view.good_for(shared).filter(|_| !store.is_failing())?;
         // What has changed since is not worth the question.
@@ -53,7 +53,7 @@ impl Kept {
         let now = BootTime::now();
         self.l1()
             .keep(question, &pair.answer, version, coherence, now);
-        Some((pair.answer, reading.start()))
+        Some((pair.answer, reading.moment().from_elsewhere()))
     }
 
     /// Fills memory with the pairs of the resources that were changed last.

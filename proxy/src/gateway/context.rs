@@ -15,7 +15,7 @@ use crate::authz::Resource;
 use crate::clearance::Cleared;
 use crate::generation::Generation;
 use crate::metrics::Degraded;
-use crate::observation::{Basis, Stage, Timeline};
+use crate::observation::{Basis, Bearer, Stage, Timeline};
 use crate::outcome::Code;
 use crate::rejection::Rejection;
 use crate::route::Route;
@@ -32,6 +32,8 @@ pub struct RequestContext {
     /// Which rule applied and who asked, for the log.
     pub(super) route: Option<Arc<Route>>,
     pub(super) subject: Option<Id>,
+    /// What the credential says of them.
+    pub(super) bearer: Option<Bearer>,
     /// With which service key, if that was it.
     pub(super) key: Option<Arc<PresentedKey>>,
     /// Whether its credential is a link.
@@ -74,6 +76,7 @@ impl RequestContext {
             verdict: Verdict::Pending,
             route: None,
             subject: None,
+            bearer: None,
             key: None,
             by_link: false,
             tried: Vec::new(),

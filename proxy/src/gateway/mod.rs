@@ -9,6 +9,7 @@ mod body;
 mod cleared;
 mod context;
 mod ending;
+mod recorded;
 mod storage;
 mod traced;
 
@@ -33,7 +34,7 @@ use crate::generation::Current;
 use crate::head;
 use crate::identity::{self, DECISION_ID, DEGRADED};
 use crate::link;
-use crate::observation::{Basis, Stage, Timeline};
+use crate::observation::{Basis, Bearer, Stage, Timeline};
 use crate::outcome::Code;
 use crate::pipeline::{Request, Sight};
 use crate::stream::Handed;
@@ -109,6 +110,7 @@ impl ProxyHttp for Gateway {
             broken: ctx.broken,
         };
         let mut reported = Rules::NONE;
+        let keeps = generation.settings.telemetry.decisions > 0;
         let see = |sight: Sight<'_>| match sight {
             Sight::Route(route) => {
                 ctx.timeline.end(Stage::Route);
@@ -117,6 +119,7 @@ impl ProxyHttp for Gateway {
             Sight::Principal(principal) => {
                 ctx.timeline.end(Stage::Authenticate);
                 ctx.subject = Some(principal.subject.clone());
+                ctx.bearer = keeps.then(|| Bearer::of(principal));
                 ctx.key = principal.key.clone();
             }
             Sight::Reported(rules) => reported = rules,
@@ -317,6 +320,8 @@ impl ProxyHttp for Gateway {
         if error.is_some_and(|error| *error.esource() == ErrorSource::Upstream) && !answered {
             self.telemetry.metrics.upstream_error();
         }
+        // Last: it takes what is known of the request.
+        recorded::keep(&self.telemetry.decisions, session, ctx, code);
     }
 
     /// Pingora's default holds the whole target, which may hold secrets in its query.

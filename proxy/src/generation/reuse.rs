@@ -102,6 +102,12 @@ pub(super) fn facts(
     Ok(Arc::new(Facts::cached(store, Arc::new(kept))))
 }
 
+/// The number of the first generation that had what is kept.
+pub(super) fn facts_since(previous: Option<&Generation>, facts: &Arc<Facts>, number: u64) -> u64 {
+    let same = previous.filter(|previous| Arc::ptr_eq(&previous.facts, facts));
+    same.map_or(number, |previous| previous.facts_since)
+}
+
 /// Whether what a generation shares with other instances is what these settings ask for.
 fn shares(generation: &Generation, settings: Option<&RedisSettings>) -> bool {
     let known = generation.facts.kept().and_then(|kept| kept.l2());

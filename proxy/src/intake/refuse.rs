@@ -5,6 +5,7 @@
 //! that the answer is not lost to a reset.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -14,8 +15,10 @@ use uuid::Uuid;
 
 use super::{CHUNK, IntakeError};
 use crate::access_log::{AccessLog, Line};
+use crate::decisions::{Case, Record};
 use crate::generation::Generation;
 use crate::identity::DECISION_ID;
+use crate::observation::Timeline;
 use crate::rejection::Rejection;
 use crate::respond;
 use crate::telemetry::Telemetry;
@@ -47,6 +50,9 @@ pub(super) async fn answer(
         };
         telemetry.access_log.write(settings, &line);
     }
+    telemetry
+        .decisions
+        .keep(|| record(decision_id, &rejection, generation));
     let body = respond::problem(status, &decision_id.to_string());
     let head = format!(
         "HTTP/1.1 {} {}\r\nContent-Type: application/problem+json\r\nContent-Length: {}\r\n\
@@ -67,6 +73,21 @@ pub(super) async fn answer(
         .is_ok_and(|said| said.is_ok())
     {
         let _ = tokio::time::timeout(generation.settings.limits.drain_timeout, drain(stream)).await;
+    }
+}
+
+fn record(id: Uuid, rejection: &Rejection, generation: &Generation) -> Record {
+    let pipeline = &generation.pipeline;
+    Record {
+        id,
+        at: pipeline.clock.now(),
+        timeline: Timeline::begin(),
+        method: None,
+        status: Some(rejection.status().as_u16()),
+        detail: Some(rejection.to_string()),
+        degraded: None,
+        generation: generation.number,
+        case: Case::bare(rejection.code(), Arc::clone(pipeline.authorizer.policy())),
     }
 }
 

@@ -4,7 +4,9 @@
 //! tells (`scripts/check-observability`).
 
 use super::{DECISION, DEGRADED, Definition, FAILURES, PROCESS, REQUESTS, STAGES, WHOLE};
-use crate::{access_log, authn, breaker, cache, coherence, database, link, media, trace};
+use crate::{
+    access_log, authn, breaker, cache, coherence, database, decisions, link, media, trace,
+};
 
 /// Some metrics that are about one thing.
 #[derive(Debug)]
@@ -29,6 +31,7 @@ pub fn sections() -> Vec<Section> {
                 &[&REQUESTS, &WHOLE, &DECISION, &STAGES, &DEGRADED],
                 &access_log::METRICS,
                 &trace::METRICS,
+                &decisions::METRICS,
             ],
         ),
         section(

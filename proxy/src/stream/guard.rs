@@ -210,6 +210,8 @@ impl<F> Guarded<'_, F> {
             counted.held.tell();
             counted.telemetry.metrics.stream_ended(end.why);
             counted.held.log(end, &counted.telemetry.access_log);
+            let decisions = &counted.telemetry.decisions;
+            decisions.keep(|| counted.held.record(end));
         }
     }
 }

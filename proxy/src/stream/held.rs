@@ -20,7 +20,9 @@ use crate::authn::{AuthnError, Principal, TokenError};
 use crate::authz::{Permit, Renewal};
 use crate::clearance::Cleared;
 use crate::coherence::{BOUND, BootTime, Ground};
+use crate::decisions::{Case, Record};
 use crate::generation::Generation;
+use crate::observation::{Bearer, Timeline};
 use crate::outcome::Code;
 use crate::rejection::Rejection;
 
@@ -243,6 +245,32 @@ impl Held {
             ..Line::new(self.decision_id, code, pipeline.clock.now())
         };
         access_log.write(&self.generation.settings.telemetry.access_log, &line);
+    }
+
+    /// What is kept of it, to be explained: without its rows, which were not those that it ended by.
+    pub(super) fn record(&self, end: End) -> Record {
+        let clearance = &self.cleared.clearance;
+        let (pipeline, permit) = (&self.generation.pipeline, clearance.permit());
+        let principal = permit.and_then(Permit::subject).map(|it| &it.principal);
+        let code = end.code.unwrap_or_else(|| clearance.code());
+        Record {
+            id: self.decision_id,
+            at: pipeline.clock.now(),
+            timeline: Timeline::begin(),
+            method: None,
+            status: None,
+            detail: Some(format!("ended while it was forwarded ({})", end.why.name())),
+            degraded: None,
+            generation: self.generation.number,
+            case: Case {
+                route: permit.map(|permit| Arc::clone(permit.route())),
+                subject: principal.map(|principal| principal.subject.clone()),
+                bearer: principal.map(|principal| Bearer::of(principal)),
+                key: principal.and_then(|principal| principal.key.clone()),
+                resource: permit.and_then(Permit::resource).cloned(),
+                ..Case::bare(code, Arc::clone(pipeline.authorizer.policy()))
+            },
+        }
     }
 }
 

@@ -84,6 +84,50 @@ fn the_tour_is_true() {
 }
 
 #[test]
+fn the_tour_ends_with_why_somebody_was_refused() {
+    let mut child = Command::new(BINARY)
+        .args(["demo", "--port", "0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let lines = lines_of(child.stdout.take().unwrap());
+    let mut tour: Vec<String> = Vec::new();
+    while !tour.last().is_some_and(|line| line.contains("--decision")) {
+        tour.push(lines.recv_timeout(PATIENCE).unwrap().trim().to_owned());
+    }
+    let binaries = std::path::Path::new(BINARY).parent().unwrap();
+    let path = format!("{}:{}", binaries.display(), std::env::var("PATH").unwrap());
+    let is_token = |line: &&String| {
+        line.split_once('=')
+            .is_some_and(|(name, _)| name.bytes().all(|byte| byte.is_ascii_uppercase()))
+    };
+    let tokens = tour.iter().filter(is_token).cloned();
+    // The last two lines, with the tokens as a visitor has pasted them.
+    let script = tokens.chain(tour[tour.len() - 2..].iter().cloned());
+    let script = script.collect::<Vec<_>>().join("\n");
+    let output = eventually("an explanation", || {
+        let mut shell = Command::new("sh");
+        let output = shell.args(["-c", &script]).env("PATH", &path).output();
+        Some(output.unwrap()).filter(|output| output.status.success())
+    });
+    let _ = child.kill();
+    let _ = child.wait();
+    let config = tour.iter().find_map(|line| line.strip_prefix("config "));
+    let config = std::path::Path::new(config.unwrap().trim());
+    let _ = std::fs::remove_dir_all(config.parent().unwrap());
+    let said = String::from_utf8(output.stdout).unwrap();
+    for expected in [
+        "DENY (no_role)",
+        "-> 403",
+        "to be allowed, one of:",
+        "(now: no member)",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+}
+
+#[test]
 fn a_right_taken_away_in_the_directory_is_gone() {
     let demo = Demo::start();
     let path = "/api/generations/6e000000-0000-4000-8000-000000000002";

@@ -20,6 +20,7 @@ mod demo;
 mod denials;
 mod doctor;
 mod environments;
+mod explain;
 mod foreign;
 mod garden;
 mod grants;

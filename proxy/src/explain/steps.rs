@@ -1,59 +1,55 @@
-//! What the walk of a request saw, in words.
+//! The steps of the straight line that a request went, in words.
 
-use std::time::{Duration, UNIX_EPOCH};
+use sidegate_policy::{Check, Finding, Id, Policy};
 
-use sidegate_config::Rule;
-use sidegate_policy::{Check, Finding, Id, Policy, UnixMicros};
-
-use super::{CheckResult, Step};
-use crate::authz::Evidence;
-use crate::pipeline::Sight;
+use super::date;
+use super::{CheckResult, Step, Walk};
+use crate::authn::PresentedKey;
+use crate::decisions::Case;
+use crate::observation::{Basis, Bearer};
 use crate::route::{Access, Route};
 
-/// Keeps what was seen. A link's parameters are a credential, and not repeated.
-pub(super) fn keep(policy: &Policy, sight: &Sight<'_>, steps: &mut Vec<Step>) {
-    if let Sight::Link(target) = sight {
-        for step in steps.iter_mut() {
-            if let Step::Target { canonical } = step {
-                target.as_str().clone_into(canonical);
-            }
-        }
+/// In order, as far as it came.
+pub(super) fn of(case: &Case, walk: &Walk) -> Vec<Step> {
+    let policy = &*case.policy;
+    let mut steps = Vec::new();
+    steps.extend(
+        walk.target
+            .clone()
+            .map(|canonical| Step::Target { canonical }),
+    );
+    steps.extend(
+        case.route
+            .as_deref()
+            .map(|route| self::route(policy, route)),
+    );
+    if !walk.reported.is_empty() {
+        let rules = walk.reported.clone();
+        steps.push(Step::Reported { rules });
     }
-    steps.extend(self::steps(policy, sight));
+    steps.extend(walk.link.clone().map(|canonical| Step::Link { canonical }));
+    steps.extend(
+        case.subject
+            .as_ref()
+            .map(|subject| principal(case, walk, subject)),
+    );
+    steps.extend(case.resource.as_ref().map(|resource| Step::Resource {
+        action: policy.action_name(resource.action).to_owned(),
+        kind: policy.kind_name(resource.kind).to_owned(),
+        id: resource.id.as_ref().map(ToString::to_string),
+    }));
+    if let Some(basis) = &case.basis {
+        steps.push(facts(basis));
+        steps.extend(checks(policy, basis));
+    }
+    steps
 }
 
-/// The steps that one sight stands for.
-fn steps(policy: &Policy, sight: &Sight<'_>) -> Vec<Step> {
-    match sight {
-        Sight::Target(target) => vec![Step::Target {
-            canonical: target.as_str().to_owned(),
-        }],
-        Sight::Route(route) => vec![Step::Route {
-            id: route.id.to_string(),
-            path: route.template.as_str().to_owned(),
-            rule: rule(policy, route),
-        }],
-        Sight::Link(target) => vec![Step::Link {
-            canonical: target.as_str().to_owned(),
-        }],
-        Sight::Principal(principal) => vec![Step::Principal {
-            subject: principal.subject.to_string(),
-            issuer: principal.issuer.as_deref().map(str::to_owned),
-            key: principal
-                .key
-                .as_deref()
-                .and_then(|key| key.id().map(str::to_owned)),
-            claimed_roles: principal.roles.iter().map(ToString::to_string).collect(),
-        }],
-        Sight::Resource(resource) => vec![Step::Resource {
-            action: policy.action_name(resource.action).to_owned(),
-            kind: policy.kind_name(resource.kind).to_owned(),
-            id: resource.id.as_ref().map(ToString::to_string),
-        }],
-        Sight::Evidence(evidence) => facts(policy, evidence),
-        Sight::Reported(rules) => vec![Step::Reported {
-            rules: rules.iter().map(Rule::name).collect(),
-        }],
+fn route(policy: &Policy, route: &Route) -> Step {
+    Step::Route {
+        id: route.id.to_string(),
+        path: route.template.as_str().to_owned(),
+        rule: rule(policy, route),
     }
 }
 
@@ -73,8 +69,26 @@ fn rule(policy: &Policy, route: &Route) -> String {
     }
 }
 
-fn facts(policy: &Policy, evidence: &Evidence<'_>) -> Vec<Step> {
-    let answer = evidence.answer;
+fn principal(case: &Case, walk: &Walk, subject: &Id) -> Step {
+    let key = case.key.as_deref().and_then(PresentedKey::id);
+    let by = match key {
+        _ if walk.is_assumed => "nothing",
+        Some(_) => "service_key",
+        None if case.by_link => "link",
+        None => "token",
+    };
+    let roles = case.bearer.as_ref().map(Bearer::role_names);
+    Step::Principal {
+        subject: subject.to_string(),
+        by,
+        issuer: walk.issuer.clone(),
+        key: key.map(str::to_owned),
+        claimed_roles: roles.unwrap_or_default(),
+    }
+}
+
+fn facts(basis: &Basis) -> Step {
+    let answer = &basis.answer;
     let list = |columns: &[(&str, Option<String>)]| {
         let known = columns
             .iter()
@@ -87,7 +101,7 @@ fn facts(policy: &Policy, evidence: &Evidence<'_>) -> Vec<Step> {
         }
     };
     let text = |id: &Option<Id>| id.as_ref().map(ToString::to_string);
-    let mut steps = vec![Step::Facts {
+    Step::Facts {
         subject: answer.subject.as_ref().map(|row| {
             let state = if row.active { "active" } else { "not active" };
             format!("{state}, roles [{}]", row.roles.join(", "))
@@ -111,21 +125,18 @@ fn facts(policy: &Policy, evidence: &Evidence<'_>) -> Vec<Step> {
             let end = row.expires_at.map(|end| format!(", until {}", date(end)));
             format!("role {}{}", row.role, end.unwrap_or_default())
         }),
-    }];
-    if let Some(checks) = evidence.checks {
-        let checks = checks
-            .all()
-            .into_iter()
-            .map(|(check, finding)| CheckResult {
-                check: check.name(),
-                grants: finding.grants(),
-                found: found(policy, check, finding),
-            });
-        steps.push(Step::Checks {
-            checks: checks.collect(),
-        });
     }
-    steps
+}
+
+fn checks(policy: &Policy, basis: &Basis) -> Option<Step> {
+    let checks = basis.checks?.all().into_iter();
+    let results = checks.map(|(check, finding)| CheckResult {
+        check: check.name(),
+        grants: finding.grants(),
+        found: found(policy, check, finding),
+    });
+    let checks = results.collect();
+    Some(Step::Checks { checks })
 }
 
 fn found(policy: &Policy, check: Check, finding: Finding) -> String {
@@ -156,10 +167,4 @@ fn found(policy: &Policy, check: Check, finding: Finding) -> String {
         }
         Finding::Granted => "one of the subject's own roles allows the action".to_owned(),
     }
-}
-
-/// As RFC 3339, in UTC.
-fn date(at: UnixMicros) -> String {
-    let since = Duration::from_micros(u64::try_from(at.0).unwrap_or(0));
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }
