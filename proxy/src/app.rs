@@ -105,6 +105,9 @@ impl Listening {
         let current = Arc::new(Current::new(first));
         let (telemetry, pulse) = (Arc::new(Telemetry::default()), Arc::new(Pulse::default()));
         let metrics = Arc::clone(&telemetry.metrics);
+        telemetry
+            .access_log
+            .open(&current.load().settings.telemetry.access_log);
         let (problem, board) = (Arc::new(Problem::default()), Arc::new(Board::default()));
         metrics.config_generation(current.load().number);
         let last = Arc::clone(&current);

@@ -3,8 +3,8 @@
 //! Promise: closed, it counts failures in a row, and opens at so many; open, it lets nothing through until
 //! its time is over; half-open, it lets one probe through at a time, closes after so many successes in a
 //! row, and opens again at the first failure. What was sent while it was closed and ends later changes
-//! nothing: only a probe can close it. It is pure: it reads no clock, and whoever uses it says what time it
-//! is.
+//! nothing: only a probe can close it. It is pure, but for what it tells: it reads no clock, and whoever uses it
+//! says what time it is.
 //!
 //! Does not: judge what a failure is. A client's mistake is none.
 
@@ -13,7 +13,7 @@ use std::time::Duration;
 use sidegate_config::BreakerSettings;
 
 use crate::coherence::BootTime;
-use crate::metrics::{Definition, Label, Needs};
+use crate::metrics::{Definition, Label, Needs, Scrape};
 
 /// The state of one dependency.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,7 @@ pub struct Breaker {
     open: Duration,
     successes: u32,
     state: State,
+    openings: u64,
 }
 
 /// Where a breaker stands.
@@ -42,7 +43,7 @@ pub enum Phase {
     Closed,
     /// A probe passes now and then.
     HalfOpen,
-    /// Nothing passes, until its time is over and somebody asks.
+    /// Nothing passes, until its time is over.
     Open,
 }
 
@@ -59,7 +60,7 @@ impl Phase {
 }
 
 /// Where the breakers stand.
-pub(crate) static BREAKERS: Definition = Definition::gauge(
+static BREAKERS: Definition = Definition::gauge(
     "sidegate_breaker_state",
     "Whether a dependency is asked: 0 closed, it is; 1 half-open, one question at a time; 2 open, it is left alone. \
      An introspection's has its issuer",
@@ -70,7 +71,28 @@ pub(crate) static BREAKERS: Definition = Definition::gauge(
 ])
 .needing(Needs::Breaker);
 
+/// How often they have opened.
+static OPENINGS: Definition = Definition::counter(
+    "sidegate_breaker_openings_total",
+    "How often a dependency began to be left alone, since this configuration of it counts; a probe that fails counts too",
+)
+.by(&[
+    Label::closed("breaker", || vec!["introspection", "redis", "storage"]),
+    Label::configured("issuer", "`issuers[].issuer`"),
+])
+.needing(Needs::Breaker);
+
+/// What is told of breakers.
+pub(crate) static METRICS: [&Definition; 2] = [&BREAKERS, &OPENINGS];
+
 impl Breaker {
+    /// Reads where it stands.
+    pub(crate) fn gather(&self, labels: [&str; 2], scrape: &mut Scrape) {
+        let phase = self.phase(BootTime::now());
+        scrape.add(&BREAKERS, &labels, phase.number());
+        scrape.add(&OPENINGS, &labels, self.openings);
+    }
+
     /// Closed.
     #[must_use]
     pub const fn new(settings: &BreakerSettings) -> Self {
@@ -79,17 +101,29 @@ impl Breaker {
             open: settings.open,
             successes: settings.successes,
             state: State::Closed(0),
+            openings: 0,
         }
     }
 
     /// Where it stands.
     #[must_use]
-    pub const fn phase(&self) -> Phase {
+    pub fn phase(&self, now: BootTime) -> Phase {
         match self.state {
             State::Closed(_) => Phase::Closed,
-            State::HalfOpen(..) => Phase::HalfOpen,
-            State::Open(_) => Phase::Open,
+            State::Open(until) if now < until => Phase::Open,
+            State::Open(_) | State::HalfOpen(..) => Phase::HalfOpen,
         }
+    }
+
+    /// How often it has opened.
+    #[must_use]
+    pub const fn openings(&self) -> u64 {
+        self.openings
+    }
+
+    fn open(&mut self, now: BootTime) {
+        self.state = State::Open(now.after(self.open));
+        self.openings = self.openings.saturating_add(1);
     }
 
     /// Whether everything may pass.
@@ -139,7 +173,7 @@ impl Breaker {
     /// The probe failed.
     pub fn probe_failed(&mut self, now: BootTime) {
         if let State::HalfOpen(_, true) = self.state {
-            self.state = State::Open(now.after(self.open));
+            self.open(now);
         }
     }
 
@@ -162,11 +196,11 @@ impl Breaker {
     pub fn failed(&mut self, now: BootTime) {
         if let State::Closed(failures) = self.state {
             let failures = failures.saturating_add(1);
-            self.state = if failures >= self.failures {
-                State::Open(now.after(self.open))
+            if failures >= self.failures {
+                self.open(now);
             } else {
-                State::Closed(failures)
-            };
+                self.state = State::Closed(failures);
+            }
         }
     }
 }

@@ -151,8 +151,9 @@ impl Facts {
         } else {
             None
         };
-        count(stale.as_ref().map_or(Tier::Store, |_| Tier::Stale));
+        // What nobody has answered is no answer: hit rates are of answers.
         let (answer, moment) = stale.ok_or(error)?;
+        count(Tier::Stale);
         Ok(Sourced {
             is_stale: true,
             ..Sourced::new(answer, moment, Tier::Stale)

@@ -19,6 +19,7 @@ use clap::{Parser, Subcommand};
 use sidegate::app::Listening;
 use sidegate::{access_log, demo, metrics, migrate};
 use sidegate_config::{Env, ProcessEnv};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
 
 use credentials::{KeyArguments, RevokeArguments, manage_keys, take_away};
@@ -165,15 +166,22 @@ enum SchemaOf {
     Metrics,
 }
 
+/// How many lines of the log may wait to be written.
+const LINES_WAITING: usize = 8192;
+
 /// What ends the process with exit code 1.
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Err(error) = log_to_stderr() {
-        return failed(&*error, 2);
-    }
-    command(arguments.command).unwrap_or_else(|error| failed(&*error, 1))
+    let log = match log_to_stderr() {
+        Ok(log) => log,
+        Err(error) => return failed(&*error, 2),
+    };
+    let code = command(arguments.command);
+    // What waits is written first: it is older than what is said now.
+    access_log::drop_in_time(log);
+    code.unwrap_or_else(|error| failed(&*error, 1))
 }
 
 fn failed(error: &dyn std::error::Error, code: u8) -> ExitCode {
@@ -237,11 +245,12 @@ fn print(text: &str) -> io::Result<()> {
 }
 
 /// To standard error; as JSON where nobody watches. `SIDEGATE_LOG` is a level (default `info`) or
-/// the filters of `tracing_subscriber`.
+/// the filters of `tracing_subscriber`. A thread of its own writes; it ends with what is handed back.
 ///
-/// A line that cannot be written is lost: a full disk must not stop what goes on. Pingora's own log
+/// A line that cannot be written, or finds no room because nobody reads, is lost: a full disk or pipe must not
+/// stop what goes on. Pingora's own log
 /// is not taken over: some of its messages repeat up to 2 KiB of a request, credentials included.
-fn log_to_stderr() -> Result<(), Failure> {
+fn log_to_stderr() -> Result<WorkerGuard, Failure> {
     let text = ProcessEnv
         .var("SIDEGATE_LOG")
         .unwrap_or_else(|| "info".to_owned());
@@ -253,14 +262,18 @@ fn log_to_stderr() -> Result<(), Failure> {
         .ok_or_else(|| {
             format!("SIDEGATE_LOG `{text}`: expected off, error, warn, info, debug or trace")
         })?;
+    let (lines, guard) = NonBlockingBuilder::default()
+        .buffered_lines_limit(LINES_WAITING)
+        .thread_name("log")
+        .finish(io::stderr());
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(io::stderr)
+        .with_writer(lines)
         .log_internal_errors(false);
     if io::IsTerminal::is_terminal(&io::stderr()) {
         subscriber.init();
     } else {
         subscriber.json().init();
     }
-    Ok(())
+    Ok(guard)
 }

@@ -1,7 +1,7 @@
 //! The access log: one line of JSON for each request ([`Line`], docs/access-log.schema.json).
 //!
-//! Promise: what was refused or could not be decided is always written, and what was allowed without something
-//! that could not be asked; of the other allows a part, chosen by the decision's id, so that all instances and
+//! Promise: what was refused or could not be decided is always written, what was allowed without something that
+//! could not be asked, and what was not answered or with a 5xx; of the other allows a part, chosen by the decision's id, so that all instances and
 //! whoever looks for one agree. No request waits for it: lines are written by a thread of their own, and
 //! one that finds no room is dropped and counted. A line holds ids and reasons, never a path, a query, a header or
 //! a token.
@@ -13,7 +13,9 @@ mod line;
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use sidegate_config::{AccessLogSettings, AccessLogTarget, Fraction};
@@ -27,6 +29,9 @@ pub use line::{Line, Millis, schema};
 
 /// How many lines may wait to be written: 8 MiB or so.
 const WAITING: usize = 8192;
+
+/// How long what waits may take at the end.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Where lines are written. One for a process.
 #[derive(Debug, Default)]
@@ -50,11 +55,11 @@ struct Counted<W> {
     failed: Arc<AtomicU64>,
 }
 
-const RESULTS: [&str; 3] = ["taken", "dropped", "failed"];
+const RESULTS: [&str; 3] = ["written", "dropped", "failed"];
 
 static LINES: Definition = Definition::counter(
     "sidegate_access_log_lines_total",
-    "Lines of the access log: taken to be written, dropped because too many waited, failed to be written",
+    "Lines of the access log: written or waiting to be, dropped because too many waited, failed to be written",
 )
 .by(&[Label::closed("result", || RESULTS.into())]);
 
@@ -62,11 +67,17 @@ static LINES: Definition = Definition::counter(
 pub(crate) static METRICS: [&Definition; 1] = [&LINES];
 
 impl AccessLog {
-    /// Whether a request gets a line.
+    /// Opens what the settings name, so that the first request need not.
+    pub fn open(&self, settings: &AccessLogSettings) {
+        self.writer(settings);
+    }
+
+    /// Whether a request gets a line. `is_remarkable`: something about it was not as it should be, whoever it
+    /// was.
     #[must_use]
-    pub fn takes(settings: &AccessLogSettings, id: Uuid, code: Code, is_degraded: bool) -> bool {
+    pub fn takes(settings: &AccessLogSettings, id: Uuid, code: Code, is_remarkable: bool) -> bool {
         settings.to.is_some()
-            && (is_degraded
+            && (is_remarkable
                 || match code.ended() {
                     Outcome::Allow => drawn(settings.allows, id),
                     Outcome::Deny | Outcome::Error => true,
@@ -75,10 +86,8 @@ impl AccessLog {
 
     /// Writes a line, later.
     pub fn write(&self, settings: &AccessLogSettings, line: &Line<'_>) {
-        let writer = match settings.to {
-            None => return,
-            Some(AccessLogTarget::Stderr) => self.stderr.get_or_init(|| Writer::new(io::stderr())),
-            Some(AccessLogTarget::Stdout) => self.stdout.get_or_init(|| Writer::new(io::stdout())),
+        let Some(writer) = self.writer(settings) else {
+            return;
         };
         // What it holds can be written as JSON.
         let Ok(mut text) = serde_json::to_vec(line) else {
@@ -90,11 +99,21 @@ impl AccessLog {
         let _ = writer.lines.clone().write_all(&text);
     }
 
-    /// Writes what waits; nothing is written afterwards.
+    /// Writes what waits, for a moment; nothing is written afterwards.
     pub fn close(&self) {
         for writer in [self.stderr.get(), self.stdout.get()].into_iter().flatten() {
-            drop(writer.guard.lock().take());
+            if let Some(guard) = writer.guard.lock().take() {
+                drop_in_time(guard);
+            }
         }
+    }
+
+    fn writer(&self, settings: &AccessLogSettings) -> Option<&Writer> {
+        let writer = match settings.to? {
+            AccessLogTarget::Stderr => self.stderr.get_or_init(|| Writer::new(io::stderr())),
+            AccessLogTarget::Stdout => self.stdout.get_or_init(|| Writer::new(io::stdout())),
+        };
+        Some(writer)
     }
 
     /// Reads how many lines there were.
@@ -102,11 +121,11 @@ impl AccessLog {
         let mut counts = [0_u64; 3];
         for writer in [self.stderr.get(), self.stdout.get()].into_iter().flatten() {
             let dropped = writer.lines.error_counter().dropped_lines();
-            let of = [
-                writer.taken.load(Ordering::Relaxed),
-                u64::try_from(dropped).unwrap_or(u64::MAX),
-                writer.failed.load(Ordering::Relaxed),
-            ];
+            let dropped = u64::try_from(dropped).unwrap_or(u64::MAX);
+            let failed = writer.failed.load(Ordering::Relaxed);
+            let lost = dropped.saturating_add(failed);
+            let written = writer.taken.load(Ordering::Relaxed).saturating_sub(lost);
+            let of = [written, dropped, failed];
             for (count, more) in counts.iter_mut().zip(of) {
                 *count = count.saturating_add(more);
             }
@@ -114,6 +133,22 @@ impl AccessLog {
         for (result, count) in RESULTS.iter().zip(counts) {
             scrape.add(&LINES, &[result], count);
         }
+    }
+}
+
+/// Ends a thread that writes when what waits is written, or when there is no more time: a reader that stands still
+/// must not keep the process from ending, and nor must what the writer itself says about it.
+pub fn drop_in_time(guard: WorkerGuard) {
+    let (alive, ended) = mpsc::channel::<()>();
+    let writing = thread::Builder::new()
+        .name("last-lines".to_owned())
+        .spawn(move || {
+            drop(guard);
+            drop(alive);
+        });
+    if writing.is_ok() {
+        // It ends, or there is no more time.
+        let _ = ended.recv_timeout(LAST_LINES);
     }
 }
 
@@ -204,8 +239,8 @@ mod tests {
 
     #[test]
     fn a_line_that_finds_no_room_is_dropped_and_counted() {
-        let (gate, open) = std::sync::mpsc::channel::<()>();
-        struct Stuck(std::sync::mpsc::Receiver<()>);
+        let (gate, open) = mpsc::channel::<()>();
+        struct Stuck(mpsc::Receiver<()>);
         impl Write for Stuck {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
                 // Until the other end is dropped.

@@ -282,8 +282,8 @@ fn scrape(shared: &Shared) -> Scrape {
         store.database().gather(&mut scrape);
     }
     if let Some(kept) = current.facts.kept() {
-        cache::gather(kept, &mut scrape);
-        gauges::gather(kept.coherence(), &mut scrape);
+        cache::gather(kept, store.is_some(), &mut scrape);
+        gauges::gather(kept.coherence(), store.is_some(), &mut scrape);
     }
     current.pipeline.authenticator.gather(&mut scrape);
     if let Some(links) = &current.pipeline.links {

@@ -316,7 +316,12 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, TokenErr
 fn name(claim: Option<&Value>) -> Result<Option<Arc<str>>, TokenError> {
     match claim {
         None => Ok(None),
-        Some(Value::String(name)) if name.len() <= MAX_NAME_BYTES => Ok(Some(name.as_str().into())),
+        // It is shown to administrators: nothing of it may steer a terminal.
+        Some(Value::String(name))
+            if name.len() <= MAX_NAME_BYTES && !name.contains(char::is_control) =>
+        {
+            Ok(Some(name.as_str().into()))
+        }
         Some(_) => Err(TokenError::Claim),
     }
 }

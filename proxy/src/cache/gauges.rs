@@ -5,7 +5,6 @@
 
 use super::class::ClassStats;
 use super::l2::{L2, Lookup, Write};
-use crate::breaker::BREAKERS;
 use crate::coherence::{BootTime, Coherence};
 use crate::facts::{Kept, Tier};
 use crate::metrics::{Definition, Label, Needs, Scrape};
@@ -88,16 +87,18 @@ static POLLS: Definition = Definition::counter(
 );
 static LEASE: Definition = Definition::gauge(
     "sidegate_lease_age_seconds",
-    "How old the last poll of the change log is that was applied; above 1 nothing comes from memory. Missing while caching is off",
+    "How old the last poll of the change log is that was applied; above 0.95 nothing comes from memory but what a route accepts as stale. Missing while caching is off",
 );
 static REGISTER_KNOWN: Definition = Definition::gauge(
     "sidegate_register_known",
     "1 while all service keys and revocations are in memory, so that no request asks for them",
-);
+)
+.needing(Needs::Database);
 static REGISTER_KEYS: Definition =
-    Definition::gauge("sidegate_register_keys", "Service keys in memory");
+    Definition::gauge("sidegate_register_keys", "Service keys in memory").needing(Needs::Database);
 static REGISTER_REVOCATIONS: Definition =
-    Definition::gauge("sidegate_register_revocations", "Revocations in memory");
+    Definition::gauge("sidegate_register_revocations", "Revocations in memory")
+        .needing(Needs::Database);
 static VIEW_GOOD: Definition = Definition::gauge(
     "sidegate_view_good",
     "1 while the materialized view is of the triggers, views and policy that there are now",
@@ -152,7 +153,7 @@ pub(crate) static METRICS: [&Definition; 20] = [
 ];
 
 /// Reads all of it.
-pub fn gather(kept: &Kept, scrape: &mut Scrape) {
+pub fn gather(kept: &Kept, is_over_a_database: bool, scrape: &mut Scrape) {
     questions(kept, scrape);
     let stats = kept.l1().stats();
     for (class, stats) in [
@@ -175,6 +176,9 @@ pub fn gather(kept: &Kept, scrape: &mut Scrape) {
         scrape.add(&L2_ADMITTED, &[], coherence.shared().is_some());
     }
     feed(coherence, scrape);
+    if is_over_a_database {
+        credentials(coherence, scrape);
+    }
 }
 
 fn questions(kept: &Kept, scrape: &mut Scrape) {
@@ -226,10 +230,10 @@ fn shared(l2: &L2, scrape: &mut Scrape) {
     scrape.counted(&AGES, &of, &ages.counts(), ages.sum());
     scrape.add(&L2_CONNECTIONS, &[], l2.connected());
     scrape.add(&L2_IN_USE, &[], l2.is_closed() && l2.connected() > 0);
-    scrape.add(&BREAKERS, &["redis", ""], l2.phase().number());
+    l2.gather_breaker(scrape);
 }
 
-/// How far the change feed is, and what it knows of credentials.
+/// How far the change feed is.
 fn feed(coherence: &Coherence, scrape: &mut Scrape) {
     let reading = coherence.read();
     let now = BootTime::now();
@@ -239,6 +243,10 @@ fn feed(coherence: &Coherence, scrape: &mut Scrape) {
     if let Some(reading) = reading {
         scrape.add(&LEASE, &[], reading.age(now));
     }
+}
+
+/// What is known of credentials. A file has none.
+fn credentials(coherence: &Coherence, scrape: &mut Scrape) {
     let rows = coherence.register().rows();
     let (keys, revocations) = rows.unwrap_or_default();
     scrape.add(&REGISTER_KNOWN, &[], rows.is_some());

@@ -28,7 +28,8 @@ static CHANGES: Definition = Definition::counter(
 pub(super) static REVOCATION_LAG: Definition = Definition::histogram(
     "sidegate_revocation_lag_seconds",
     "From the acknowledged commit of a canary until the feed had applied and published it; without those that were lost",
-);
+)
+.needing(Needs::Database);
 static CANARIES: Definition = Definition::counter(
     "sidegate_canary_total",
     "Canaries of this instance, by what became of them",
@@ -55,17 +56,20 @@ pub(crate) static METRICS: [&Definition; 7] = [
 ];
 
 /// Reads all of it.
-pub fn gather(coherence: &Coherence, scrape: &mut Scrape) {
+pub fn gather(coherence: &Coherence, is_over_a_database: bool, scrape: &mut Scrape) {
     let tally = coherence.tally();
     scrape.observed(&POLL_TIME, &[], tally.poll_time());
     scrape.observed(&INVALIDATION, &[], tally.invalidation());
-    scrape.observed(&REVOCATION_LAG, &[], tally.revocation_lag());
     for polled in Polled::ALL {
         scrape.add(&POLLS, &[polled.name()], tally.polls(polled));
     }
     for told in Told::ALL {
         scrape.add(&CHANGES, &[told.name()], tally.changes(told));
     }
+    if !is_over_a_database {
+        return;
+    }
+    scrape.observed(&REVOCATION_LAG, &[], tally.revocation_lag());
     for flight in Flight::ALL {
         scrape.add(&CANARIES, &[flight.name()], tally.canaries(flight));
     }

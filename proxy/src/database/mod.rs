@@ -78,7 +78,7 @@ impl Database {
     /// # Errors
     /// When a URL or the certificates cannot be used.
     pub fn new(settings: &DatabaseSettings) -> Result<Self, DatabaseError> {
-        Self::with_tally(settings, Arc::new(Tally::new()))
+        Self::with_tally(settings, Arc::new(Tally::new()?))
     }
 
     /// Pools that take the place of others: the counters go on.
@@ -148,9 +148,9 @@ impl Database {
         self.pools.iter().map(|(_, pool)| pool.health())
     }
 
-    /// Counts how a question ended.
-    pub fn count(&self, purpose: Purpose, ending: Ending) {
-        self.tally.query(purpose, ending);
+    /// Counts how a question ended, and how long its asker waited.
+    pub fn count(&self, purpose: Purpose, ending: Ending, took: Duration) {
+        self.tally.query(purpose, ending, took);
     }
 
     /// The pools' metrics.

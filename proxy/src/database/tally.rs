@@ -7,9 +7,12 @@
 use std::array;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use prometheus::Histogram;
 
 use super::{PerPurpose, PoolHealth, Purpose};
-use crate::metrics::{Definition, Label, Needs, Scrape};
+use crate::metrics::{Definition, Label, Needs, Scrape, histogram};
 
 /// How a question to the database ended. Closed, as it is a label.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +39,7 @@ pub(super) struct Tally {
 #[derive(Debug)]
 struct PoolTally {
     queries: [AtomicU64; Ending::ALL.len()],
+    took: Histogram,
     discarded: Arc<AtomicU64>,
 }
 
@@ -66,6 +70,12 @@ static QUERIES: Definition = Definition::counter(
     Label::closed("result", || Ending::ALL.map(Ending::name).into()),
 ])
 .needing(Needs::Database);
+static SECONDS: Definition = Definition::histogram(
+    "sidegate_database_seconds",
+    "Questions to the database, from asking for a connection to the answer, or to giving up",
+)
+.by(&[POOL])
+.needing(Needs::Database);
 static DISCARDED: Definition = Definition::counter(
     "sidegate_database_connections_discarded_total",
     "Connections closed because they were dead or their last question was cut short",
@@ -74,8 +84,18 @@ static DISCARDED: Definition = Definition::counter(
 .needing(Needs::Database);
 
 /// The pools' metrics.
-pub(crate) static METRICS: [&Definition; 5] =
-    [&CONNECTIONS, &WAITING, &LIMIT, &QUERIES, &DISCARDED];
+pub(crate) static METRICS: [&Definition; 6] = [
+    &CONNECTIONS,
+    &WAITING,
+    &LIMIT,
+    &QUERIES,
+    &SECONDS,
+    &DISCARDED,
+];
+
+const BOUNDS: [f64; 13] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5,
+];
 
 impl Ending {
     const ALL: [Self; 5] = [
@@ -99,19 +119,25 @@ impl Ending {
 
 impl Tally {
     /// All of them at zero.
-    pub(super) fn new() -> Self {
+    ///
+    /// # Errors
+    /// When the bounds of a histogram do not rise, which a test rules out.
+    pub(super) fn new() -> Result<Self, prometheus::Error> {
         let make = |_purpose| {
-            Ok::<_, std::convert::Infallible>(PoolTally {
+            Ok::<_, prometheus::Error>(PoolTally {
                 queries: array::from_fn(|_| AtomicU64::new(0)),
+                took: histogram(&SECONDS, &BOUNDS)?,
                 discarded: Arc::default(),
             })
         };
-        let Ok(pools) = PerPurpose::try_new(make);
-        Self { pools }
+        Ok(Self {
+            pools: PerPurpose::try_new(make)?,
+        })
     }
 
-    /// Counts one question.
-    pub(super) fn query(&self, purpose: Purpose, ending: Ending) {
+    /// Counts one question, and how long its asker waited.
+    pub(super) fn query(&self, purpose: Purpose, ending: Ending, took: Duration) {
+        self.pools.of(purpose).took.observe(took.as_secs_f64());
         if let Some(count) = self.pools.of(purpose).queries.get(ending as usize) {
             count.fetch_add(1, Ordering::Relaxed);
         }
@@ -137,6 +163,7 @@ impl Tally {
                 let count = count.load(Ordering::Relaxed);
                 scrape.add(&QUERIES, &[pool, ending.name()], count);
             }
+            scrape.observed(&SECONDS, &[pool], &tally.took);
             scrape.add(&DISCARDED, &[pool], tally.discarded.load(Ordering::Relaxed));
         }
     }

@@ -114,7 +114,7 @@ impl Decisions {
 }
 
 static ROOM: Definition = Definition::gauge(
-    "sidegate_decisions_room",
+    "sidegate_decisions_limit",
     "How many recent decisions are kept at most, to be explained (`telemetry.decisions`)",
 );
 static SKIPPED: Definition = Definition::counter(

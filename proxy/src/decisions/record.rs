@@ -13,7 +13,7 @@ use crate::authn::PresentedKey;
 use crate::authz::Resource;
 use crate::coherence::BootTime;
 use crate::observation::{Basis, Bearer, Stage, Timeline};
-use crate::outcome::Code;
+use crate::outcome::{Code, Outcome};
 use crate::route::Route;
 
 /// A request, how it ended, and why.
@@ -67,9 +67,9 @@ pub struct Case {
 pub enum Group {
     /// Nobody was verified: what is public, and what was refused before.
     Anonymous,
-    /// A verified subject was let through.
+    /// A verified subject was let through, or could not be decided on.
     Allowed,
-    /// A verified subject was not let through, or could not be decided on.
+    /// A verified subject was not let through.
     Denied,
 }
 
@@ -82,7 +82,7 @@ impl Group {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Anonymous => "without a verified subject",
-            Self::Allowed => "allowed",
+            Self::Allowed => "allowed or not decided",
             Self::Denied => "denied",
         }
     }
@@ -90,10 +90,11 @@ impl Group {
 
 impl Record {
     pub(super) fn group(&self) -> Group {
-        match (&self.case.subject, self.case.code.outcome()) {
+        match (&self.case.subject, self.case.code.ended()) {
             (None, _) => Group::Anonymous,
-            (Some(_), "allow") => Group::Allowed,
-            (Some(_), _) => Group::Denied,
+            // What could not be decided comes in masses, too, and must not push out denials.
+            (Some(_), Outcome::Allow | Outcome::Error) => Group::Allowed,
+            (Some(_), Outcome::Deny) => Group::Denied,
         }
     }
 

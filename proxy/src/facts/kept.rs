@@ -52,7 +52,7 @@ pub struct Answered {
     pub shared: u64,
     /// From the materialized view.
     pub viewed: u64,
-    /// By the store, or by nobody.
+    /// By the store.
     pub store: u64,
     /// From memory past the bound, because the store could not be asked.
     pub stale: u64,
@@ -67,7 +67,7 @@ pub enum Tier {
     Shared,
     /// The materialized view.
     View,
-    /// The store; also where it had no answer.
+    /// The store.
     Store,
     /// Memory past the bound, because the store could not be asked.
     Stale,

@@ -5,6 +5,7 @@
 use std::net;
 use std::sync::Arc;
 
+use http::StatusCode;
 use sidegate_config::Rules;
 use sidegate_policy::Id;
 use uuid::Uuid;
@@ -13,13 +14,14 @@ use super::body::Bounded;
 use crate::authn::PresentedKey;
 use crate::authz::Resource;
 use crate::clearance::Cleared;
+use crate::client::Client;
 use crate::generation::Generation;
 use crate::metrics::Degraded;
 use crate::observation::{Basis, Bearer, Stage, Timeline};
 use crate::outcome::Code;
 use crate::rejection::Rejection;
 use crate::route::Route;
-use crate::stream::{Handover, Held};
+use crate::stream::{Handover, Held, Known};
 use crate::trace::TraceContext;
 
 /// What is known about one request.
@@ -48,6 +50,12 @@ pub struct RequestContext {
     pub(super) body: Option<Bounded>,
     /// Why it was refused, in words that hold nothing of the request.
     pub(super) detail: Option<String>,
+    /// Why it was ended after the client had its answer.
+    pub(super) ended: Option<Code>,
+    /// Whether the application has answered it.
+    pub(super) is_answered_upstream: bool,
+    /// Who sent it, as far as limits on clients can tell.
+    pub(super) client: Option<Client>,
     /// When its stages ended.
     pub(super) timeline: Timeline,
     /// What was asked for, and what the decision rested on, where anybody wants to know.
@@ -85,6 +93,9 @@ impl RequestContext {
             handover: None,
             body: None,
             detail: None,
+            ended: None,
+            is_answered_upstream: false,
+            client: None,
             timeline: Timeline::begin(),
             resource: None,
             basis: None,
@@ -127,17 +138,24 @@ impl RequestContext {
             Rejection::Internal
         })?;
         let generation = Arc::clone(&self.generation);
-        handover.put(Held::new(generation, Arc::clone(cleared), self.decision_id));
+        let known = Known {
+            begun: self.timeline.begun(),
+            client: self.client,
+            trace: self.trace,
+        };
+        let held = Held::new(generation, Arc::clone(cleared), self.decision_id);
+        handover.put(held.known_as(known));
         Ok(())
     }
 
-    /// Counts it.
-    pub(super) fn tell(&self, code: Code) {
+    /// Counts it. `status` is what the client was answered, if it was.
+    pub(super) fn count(&self, code: Code, status: Option<StatusCode>) {
         let Some(requests) = &self.generation.requests else {
             return;
         };
         requests.count(self.route.as_deref(), code);
         requests.time(&self.timeline, code.ended());
+        requests.answered(status, self.is_answered_upstream);
         if let Some(permit) = self
             .cleared()
             .and_then(|cleared| cleared.clearance.permit())

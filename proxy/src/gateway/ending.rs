@@ -14,34 +14,38 @@ use crate::facts::Tier;
 use crate::outcome::Code;
 use crate::rejection::Rejection;
 use crate::respond::Answer;
+use crate::trace::KnownMethod;
 
 /// The line of one request in the access log, if it gets one.
 pub(super) fn log(session: &Session, ctx: &RequestContext, code: Code, access_log: &AccessLog) {
     let settings = &ctx.generation.settings.telemetry.access_log;
     let degraded = ctx.degraded();
-    if !AccessLog::takes(settings, ctx.decision_id, code, degraded.is_some()) {
+    let status = session.response_written().map(|answer| answer.status);
+    let is_answered = status.is_some_and(|status| !status.is_server_error());
+    let is_remarkable = degraded.is_some() || ctx.ended.is_some() || !is_answered;
+    if !AccessLog::takes(settings, ctx.decision_id, code, is_remarkable) {
         return;
     }
     let pipeline = &ctx.generation.pipeline;
     let policy = pipeline.authorizer.policy();
     let (resource, basis) = (ctx.resource.as_ref(), ctx.basis.as_ref());
-    let status = session.response_written().map(|answer| answer.status);
     let begun = ctx.timeline.begun();
     let true_at = basis.and_then(|basis| Some(basis.moment?.true_at()));
     let line = Line {
         detail: ctx.detail.as_deref(),
         status: status.map(|status| status.as_u16()),
-        method: Some(session.req_header().method.as_str()),
+        method: Some(KnownMethod::from(&session.req_header().method).name()),
         route: ctx.route.as_deref().map(|route| &*route.id),
         subject: ctx.subject.as_ref().map(Id::as_str),
         key: ctx.key.as_deref().and_then(PresentedKey::id),
         action: resource.map(|resource| policy.action_name(resource.action)),
         kind: resource.map(|resource| policy.kind_name(resource.kind)),
         resource: resource.and_then(|resource| resource.id.as_ref().map(Id::as_str)),
-        client: client_of(session, ctx),
+        client: ctx.client.map(|client| client.to_string()),
         tier: basis.and_then(|basis| basis.tier).map(Tier::name),
         facts_age_ms: true_at.map(|true_at| begun.since(true_at).into()),
         degraded,
+        ended: ctx.ended.map(Code::name),
         upstream: ctx.tried.last().copied(),
         bytes_received: Some(session.as_downstream().body_bytes_read()),
         bytes_sent: Some(session.as_downstream().body_bytes_sent()),
@@ -53,18 +57,11 @@ pub(super) fn log(session: &Session, ctx: &RequestContext, code: Code, access_lo
 }
 
 /// One line per rule that would have refused a request, were rules not only reported.
-pub(super) fn log_reported(session: &Session, ctx: &RequestContext, rule: Rule) {
+pub(super) fn log_reported(ctx: &RequestContext, rule: Rule) {
     let route = ctx.route.as_ref().map(|route| &*route.id);
     let (decision_id, rule) = (ctx.decision_id, rule.name());
-    let client = client_of(session, ctx);
+    let client = ctx.client.map(|client| client.to_string());
     tracing::info!(%decision_id, route, rule, client, "would be refused");
-}
-
-/// Who sent it, as far as limits on clients can tell.
-fn client_of(session: &Session, ctx: &RequestContext) -> Option<String> {
-    let trusted = &ctx.generation.pipeline.trusted_proxies;
-    let client = trusted.client(super::peer_of(session)?, &session.req_header().headers)?;
-    Some(client.to_string())
 }
 
 /// Answers a request that is refused.
@@ -95,10 +92,13 @@ pub(super) async fn fail(
     error: &Error,
     ctx: &mut RequestContext,
 ) -> FailToProxy {
+    if !ctx.tried.is_empty() {
+        ctx.timeline.stop();
+    }
     if let Some(code) = body_fault(error)
         && ctx.cleared().is_some()
     {
-        ctx.verdict = Verdict::Rejected(code);
+        refuse_body(session, ctx, code);
     }
     let status = failure_status(error);
     let (source, kind) = (error.esource().as_str(), error.etype().as_str());
@@ -106,9 +106,13 @@ pub(super) async fn fail(
     match (status, &ctx.verdict) {
         // The client's own fault has one line, which says that it was denied.
         (Some(_), Verdict::Rejected(_)) => {}
-        (Some(status), Verdict::Cleared(_) | Verdict::Pending) => tracing::warn!(
-            %decision_id, ?instance, source, error = kind, status = status.as_u16(), "not answered"
-        ),
+        (Some(status), Verdict::Cleared(_) | Verdict::Pending) => {
+            // Its line in the access log, which it always gets, says the same.
+            tracing::debug!(
+                %decision_id, ?instance, source, error = kind, status = status.as_u16(), "not answered"
+            );
+            ctx.detail = Some(format!("not answered: {kind} ({source})"));
+        }
         (None, _) => tracing::debug!(%decision_id, source, error = kind, "the client is gone"),
     }
     if let Some(status) = status
@@ -132,6 +136,17 @@ pub(super) async fn fail(
     FailToProxy {
         error_code: status.map_or(0, |status| status.as_u16()),
         can_reuse_downstream: false,
+    }
+}
+
+/// The body of a cleared request is refused. Where the client has its answer already, the request was allowed,
+/// and ended by us.
+pub(super) fn refuse_body(session: &Session, ctx: &mut RequestContext, code: Code) {
+    let answer = session.response_written();
+    if answer.is_some_and(|answer| !answer.status.is_informational()) {
+        ctx.ended = Some(code);
+    } else {
+        ctx.verdict = Verdict::Rejected(code);
     }
 }
 

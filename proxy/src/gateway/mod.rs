@@ -102,6 +102,8 @@ impl ProxyHttp for Gateway {
     ) -> Result<bool> {
         let head = session.req_header();
         let generation = Arc::clone(&ctx.generation);
+        let proxies = &generation.pipeline.trusted_proxies;
+        ctx.client = peer_of(session).and_then(|peer| proxies.client(peer, &head.headers));
         let request = Request {
             method: &head.method,
             target: head.raw_path(),
@@ -133,11 +135,12 @@ impl ProxyHttp for Gateway {
         if admitted.is_ok() && ctx.subject.is_some() {
             ctx.timeline.end(Stage::Authorize);
         }
-        self.report(session, ctx, reported);
+        self.report(ctx, reported);
         let rejection = match admitted.and_then(|clearance| cleared::clear(head, ctx, clearance)) {
             Ok(()) => {
                 ctx.timeline.end(Stage::Identity);
                 if let Some(location) = storage::location(ctx).await {
+                    ctx.timeline.end(Stage::Upstream);
                     storage::redirect(session, ctx, location).await?;
                     return Ok(true);
                 }
@@ -249,11 +252,11 @@ impl ProxyHttp for Gateway {
         match body.take(piece.len(), end_of_stream) {
             body::Piece::Passes => Ok(()),
             body::Piece::Reported(rule) => {
-                self.report(session, ctx, Rules::from_iter([rule]));
+                self.report(ctx, Rules::from_iter([rule]));
                 Ok(())
             }
             body::Piece::Refused(code, status) => {
-                ctx.verdict = Verdict::Rejected(code);
+                ending::refuse_body(session, ctx, code);
                 Err(body::refused(status))
             }
         }
@@ -283,6 +286,9 @@ impl ProxyHttp for Gateway {
         if let Some(degraded) = ctx.degraded() {
             response.insert_header(DEGRADED, degraded)?;
         }
+        let status = response.status;
+        ctx.is_answered_upstream =
+            !status.is_informational() || status == StatusCode::SWITCHING_PROTOCOLS;
         Ok(())
     }
 
@@ -292,9 +298,6 @@ impl ProxyHttp for Gateway {
         error: &Error,
         ctx: &mut RequestContext,
     ) -> FailToProxy {
-        if !ctx.tried.is_empty() {
-            ctx.timeline.stop();
-        }
         ending::fail(session, error, ctx).await
     }
 
@@ -304,6 +307,7 @@ impl ProxyHttp for Gateway {
         error: Option<&Error>,
         ctx: &mut RequestContext,
     ) {
+        // In this order: whoever tells about it needs to know that it is over, and when.
         ctx.let_go();
         ctx.end();
         let code = match &ctx.verdict {
@@ -311,7 +315,7 @@ impl ProxyHttp for Gateway {
             Verdict::Rejected(code) => *code,
             Verdict::Pending => Code::Abandoned,
         };
-        ctx.tell(code);
+        ctx.count(code, session.response_written().map(|answer| answer.status));
         ending::log(session, ctx, code, &self.telemetry.access_log);
         traced::record(session, error, ctx, code);
         let answered = session.response_written().is_some_and(|answer| {
@@ -338,10 +342,10 @@ impl Gateway {
     }
 
     /// Counts and logs what a request would have been refused for.
-    fn report(&self, session: &Session, ctx: &RequestContext, rules: Rules) {
+    fn report(&self, ctx: &RequestContext, rules: Rules) {
         for rule in rules.iter() {
             self.telemetry.metrics.reported(rule);
-            ending::log_reported(session, ctx, rule);
+            ending::log_reported(ctx, rule);
         }
     }
 }

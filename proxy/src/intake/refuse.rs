@@ -4,17 +4,18 @@
 //! ends the connection. What the client still sends is read for `limits.drain_timeout` at most, so
 //! that the answer is not lost to a reset.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use http::HeaderMap;
 use pingora::protocols::Stream;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use uuid::Uuid;
 
 use super::{CHUNK, IntakeError};
 use crate::access_log::{AccessLog, Line};
+use crate::client::Client;
 use crate::decisions::{Case, Record};
 use crate::generation::Generation;
 use crate::identity::DECISION_ID;
@@ -44,7 +45,7 @@ pub(super) async fn answer(
         let line = Line {
             detail: Some(&detail),
             status: Some(status.as_u16()),
-            client: peer_of(stream).map(|peer| peer.to_string()),
+            client: client_of(stream, generation).map(|client| client.to_string()),
             generation: Some(generation.number),
             ..Line::new(decision_id, code, generation.pipeline.clock.now())
         };
@@ -99,9 +100,10 @@ async fn drain(stream: &mut Stream) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The other end of the connection, which may be a proxy: there are no headers to believe.
-fn peer_of(stream: &Stream) -> Option<IpAddr> {
+/// The other end of the connection. Of a proxy there are no headers to believe: then nobody is known.
+fn client_of(stream: &Stream, generation: &Generation) -> Option<Client> {
     let digest = stream.get_socket_digest()?;
-    let address = digest.peer_addr()?.as_inet()?.ip();
-    Some(address.to_canonical())
+    let peer = digest.peer_addr()?.as_inet()?.ip();
+    let trusted = &generation.pipeline.trusted_proxies;
+    trusted.client(peer, &HeaderMap::new())
 }

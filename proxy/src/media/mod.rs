@@ -128,8 +128,8 @@ impl Media {
 
     /// How the storage was asked, and what is in memory, as metrics.
     pub fn gather(&self, scrape: &mut Scrape) {
-        let phase = self.breaker.lock().phase();
-        self.tally.gather(phase, self.kept.bytes(), scrape);
+        self.breaker.lock().gather(["storage", ""], scrape);
+        self.tally.gather(self.kept.bytes(), scrape);
     }
 
     async fn ask(self: Arc<Self>, key: Key) -> Option<Entry> {

@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::StorageError;
-use crate::breaker::{BREAKERS, Phase};
 use crate::metrics::{Definition, Label, Needs, Scrape};
 
 /// What became of an object that was not in memory.
@@ -68,13 +67,12 @@ impl Tally {
     }
 
     /// Read when somebody scrapes.
-    pub(super) fn gather(&self, phase: Phase, bytes: u64, scrape: &mut Scrape) {
+    pub(super) fn gather(&self, bytes: u64, scrape: &mut Scrape) {
         for (end, count) in Asked::ALL.iter().zip(&self.asked) {
             scrape.add(&QUESTIONS, &[end.name()], count.load(Ordering::Relaxed));
         }
         scrape.add(&HITS, &[], self.from_memory.load(Ordering::Relaxed));
         scrape.add(&BYTES, &[], bytes);
-        scrape.add(&BREAKERS, &["storage", ""], phase.number());
     }
 }
 

@@ -3,7 +3,9 @@
 //! Promise: what is not listed here is not documented, and a check compares both with what a running process
 //! tells (`scripts/check-observability`).
 
-use super::{DECISION, DEGRADED, Definition, FAILURES, PROCESS, REQUESTS, STAGES, WHOLE};
+use super::{
+    DECISION, DEGRADED, Definition, FAILURES, PROCESS, REQUESTS, RESPONSES, STAGES, WHOLE,
+};
 use crate::{
     access_log, authn, breaker, cache, coherence, database, decisions, link, media, trace,
 };
@@ -28,7 +30,7 @@ pub fn sections() -> Vec<Section> {
         section(
             "Requests",
             &[
-                &[&REQUESTS, &WHOLE, &DECISION, &STAGES, &DEGRADED],
+                &[&REQUESTS, &RESPONSES, &WHOLE, &DECISION, &STAGES, &DEGRADED],
                 &access_log::METRICS,
                 &trace::METRICS,
                 &decisions::METRICS,
@@ -42,7 +44,7 @@ pub fn sections() -> Vec<Section> {
         section("How it is kept true", &[&coherence::gauges::METRICS]),
         section("The database", &[&database::METRICS]),
         section("Media", &[&media::METRICS]),
-        section("Breakers", &[&[&breaker::BREAKERS]]),
+        section("Breakers", &[&breaker::METRICS]),
         section("The process", &[&PROCESS]),
     ]
 }

@@ -24,7 +24,7 @@ use crate::stream::Why;
 
 pub use definition::{Definition, Kind, Label, Needs, Values};
 pub use document::markdown;
-pub(crate) use requests::{DECISION, DEGRADED, FAILURES, REQUESTS, STAGES, WHOLE};
+pub(crate) use requests::{DECISION, DEGRADED, FAILURES, REQUESTS, RESPONSES, STAGES, WHOLE};
 pub use requests::{Degraded, RequestMetrics};
 pub use scrape::{Scrape, Value, histogram};
 

@@ -9,6 +9,7 @@ use std::array;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use http::StatusCode;
 use prometheus::Histogram;
 
 use super::definition::{Definition, Label};
@@ -39,7 +40,13 @@ struct Shared {
     stages: [Histogram; Stage::ALL.len()],
     failures: [AtomicU64; AuthnError::COUNT],
     degraded: [AtomicU64; Degraded::ALL.len()],
+    /// Of the application, and of our own.
+    answers: [[AtomicU64; CLASSES.len()]; BY.len()],
 }
+
+/// What clients were answered, by the first digit.
+const CLASSES: [&str; 6] = ["none", "1xx", "2xx", "3xx", "4xx", "5xx"];
+const BY: [&str; 2] = ["application", "sidegate"];
 
 /// What an answer was given without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,7 +72,8 @@ pub(crate) static REQUESTS: Definition = Definition::counter(
 /// Their time.
 pub(crate) static WHOLE: Definition = Definition::histogram(
     "sidegate_request_seconds",
-    "From a request's head to the end of its answer, the application's part included",
+    "From a request's head to the head of its answer, the application's part included; how long an answer takes to pass is not in it, \
+     so a stream of events is not either",
 )
 .by(&[OUTCOME]);
 /// Our share of it.
@@ -97,6 +105,16 @@ pub(crate) static DEGRADED: Definition = Definition::counter(
     "Requests that were allowed although something could not be asked, as the configuration accepts, by what",
 )
 .by(&[Label::closed("how", || Degraded::ALL.map(Degraded::name).into())]);
+
+/// What clients saw.
+pub(crate) static RESPONSES: Definition = Definition::counter(
+    "sidegate_responses_total",
+    "Answers, by the class of their status and by whom; `none`: the client got no answer",
+)
+.by(&[
+    Label::closed("class", || CLASSES.into()),
+    Label::closed("by", || BY.into()),
+]);
 
 /// The bounds of all durations of requests: three a decade from 10 µs to 10 s, and those that objectives are
 /// stated in.
@@ -141,26 +159,34 @@ impl RequestMetrics {
     /// Notes the time that one request took.
     pub fn time(&self, timeline: &Timeline, outcome: Outcome) {
         let shared = &*self.shared;
-        let (mut decided, mut ended) = (None, None);
+        let (mut decided, mut answered) = (None, None);
         for span in timeline.spans() {
             if let Some(stage) = shared.stages.get(span.stage as usize) {
                 stage.observe(span.to.since(span.from).as_secs_f64());
             }
-            ended = Some(span.to);
             match span.stage {
                 Stage::Route | Stage::Authenticate | Stage::Authorize | Stage::Identity => {
                     decided = Some(span.to);
+                    answered = Some(span.to);
                 }
-                Stage::Upstream | Stage::Answer => {}
+                Stage::Upstream => answered = Some(span.to),
+                Stage::Answer => {}
             }
         }
-        for (histograms, end) in [(&shared.decision, decided), (&shared.whole, ended)] {
+        for (histograms, end) in [(&shared.decision, decided), (&shared.whole, answered)] {
             if let Some(end) = end
                 && let Some(histogram) = histograms.get(outcome.index())
             {
                 histogram.observe(end.since(timeline.begun()).as_secs_f64());
             }
         }
+    }
+
+    /// Counts what a client was answered, if it was, and by whom.
+    pub fn answered(&self, status: Option<StatusCode>, by_application: bool) {
+        let class = status.map_or(0, |status| usize::from(status.as_u16() / 100));
+        let answers = self.shared.answers.get(usize::from(!by_application));
+        add(answers.and_then(|answers| answers.get(class)));
     }
 
     /// Counts a request without a principal.
@@ -180,7 +206,9 @@ impl RequestMetrics {
         for (id, counts) in routes.chain([without]) {
             for (code, count) in Code::all().into_iter().zip(&counts.0) {
                 let count = count.load(Ordering::Relaxed);
-                if count > 0 || (id.is_empty() && code == Code::NoRoute) {
+                // One of each outcome is there from the beginning: a sum over none is not zero.
+                let is_first = [Code::Public, Code::NoRoute, Code::Internal].contains(&code);
+                if count > 0 || (id.is_empty() && is_first) {
                     let labels = [id, code.outcome(), code.name()];
                     scrape.add(&REQUESTS, &labels, count);
                 }
@@ -197,6 +225,11 @@ impl RequestMetrics {
         }
         for (error, count) in AuthnError::all().iter().zip(&shared.failures) {
             scrape.add(&FAILURES, &[error.name()], count.load(Ordering::Relaxed));
+        }
+        for (by, answers) in BY.iter().zip(&shared.answers) {
+            for (class, count) in CLASSES.iter().zip(answers) {
+                scrape.add(&RESPONSES, &[class, by], count.load(Ordering::Relaxed));
+            }
         }
         for (how, count) in Degraded::ALL.iter().zip(&shared.degraded) {
             scrape.add(&DEGRADED, &[how.name()], count.load(Ordering::Relaxed));
@@ -238,6 +271,7 @@ impl Shared {
             stages: [stage()?, stage()?, stage()?, stage()?, stage()?, stage()?],
             failures: array::from_fn(|_| AtomicU64::new(0)),
             degraded: array::from_fn(|_| AtomicU64::new(0)),
+            answers: array::from_fn(|_| array::from_fn(|_| AtomicU64::new(0))),
         })
     }
 }

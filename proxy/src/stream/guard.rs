@@ -47,6 +47,8 @@ struct Guarded<'g, F> {
     guard: &'g mut Guard,
     forwarding: Option<F>,
     held: Option<Counted>,
+    /// Whether it has ended, in whatever way.
+    is_over: bool,
     /// Where it has to be looked at whenever it is woken: when it has to be woken.
     wake_at: Option<BootTime>,
 }
@@ -88,6 +90,7 @@ impl Guard {
             guard: self,
             forwarding: Some(forwarding),
             held: None,
+            is_over: false,
             wake_at: None,
         };
         guarded.await
@@ -132,6 +135,7 @@ impl<F: Future + Unpin> Future for Guarded<'_, F> {
             return Poll::Pending;
         };
         if let Poll::Ready(output) = Pin::new(forwarding).poll(context) {
+            self.is_over = true;
             self.guard.handover.clear();
             return Poll::Ready(Ok(output));
         }
@@ -206,14 +210,37 @@ impl<F> Guarded<'_, F> {
         }
         self.forwarding = None;
         self.guard.handover.clear();
+        self.is_over = true;
         if let Some(counted) = self.held.take() {
-            counted.held.tell();
-            counted.telemetry.metrics.stream_ended(end.why);
-            counted.held.log(end, &counted.telemetry.access_log);
-            let decisions = &counted.telemetry.decisions;
-            decisions.keep(|| counted.held.record(end));
+            report(&counted.held, end, &counted.telemetry);
         }
     }
+}
+
+/// Dropped with its task before it was over: the process stops, or there was a panic. Nobody else tells about it.
+impl<F> Drop for Guarded<'_, F> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let end = End {
+            why: Why::Dropped,
+            code: None,
+        };
+        if let Some(counted) = self.held.take() {
+            report(&counted.held, end, &counted.telemetry);
+        } else if let Some(held) = self.guard.handover.take() {
+            report(&held, end, &self.guard.telemetry);
+        }
+    }
+}
+
+/// Tells about a request that the gateway cannot tell about.
+fn report(held: &Held, end: End, telemetry: &Telemetry) {
+    held.count();
+    telemetry.metrics.stream_ended(end.why);
+    held.log(end, &telemetry.access_log);
+    telemetry.decisions.keep(|| held.record(end));
 }
 
 impl Counted {

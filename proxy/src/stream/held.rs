@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use sidegate_policy::UnixMicros;
+use sidegate_policy::{Id, UnixMicros};
 use uuid::Uuid;
 
 use super::hold::{Hold, State, TICK, Terms, Why};
@@ -19,18 +19,21 @@ use crate::access_log::{AccessLog, Line};
 use crate::authn::{AuthnError, Principal, TokenError};
 use crate::authz::{Permit, Renewal};
 use crate::clearance::Cleared;
+use crate::client::Client;
 use crate::coherence::{BOUND, BootTime, Ground};
 use crate::decisions::{Case, Record};
 use crate::generation::Generation;
 use crate::observation::{Bearer, Timeline};
 use crate::outcome::Code;
 use crate::rejection::Rejection;
+use crate::trace::TraceContext;
 
 /// A request that is being forwarded.
 pub struct Held {
     generation: Arc<Generation>,
     cleared: Arc<Cleared>,
     decision_id: Uuid,
+    known: Option<Known>,
     hold: Hold,
     ground: Option<Ground>,
     valid_until: Option<UnixMicros>,
@@ -41,6 +44,17 @@ pub struct Held {
     ask_at: BootTime,
     /// Why it is not known whether it may go on.
     unknown: Option<Code>,
+}
+
+/// What is known of a request besides its clearance.
+#[derive(Debug, Clone, Copy)]
+pub struct Known {
+    /// When it began.
+    pub begun: BootTime,
+    /// Who sent it.
+    pub client: Option<Client>,
+    /// Its place in its trace.
+    pub trace: Option<TraceContext>,
 }
 
 /// How a request was ended.
@@ -81,12 +95,20 @@ impl Held {
             generation,
             cleared,
             decision_id,
+            known: None,
             ground: None,
             is_shaken: false,
             deciding: None,
             ask_at: BootTime::START,
             unknown: None,
         }
+    }
+
+    /// The same, with what its line in the access log says besides.
+    #[must_use]
+    pub const fn known_as(mut self, known: Known) -> Self {
+        self.known = Some(known);
+        self
     }
 
     /// When the guard has to look at it for the first time.
@@ -220,7 +242,7 @@ impl Held {
     }
 
     /// Counts it as what it was when it was cleared.
-    pub(super) fn tell(&self) {
+    pub(super) fn count(&self) {
         let clearance = &self.cleared.clearance;
         if let Some(requests) = &self.generation.requests {
             let route = clearance.permit().map(|permit| &**permit.route());
@@ -236,7 +258,18 @@ impl Held {
         let principal = subject.map(|subject| &*subject.principal);
         // Why it was let in was true then.
         let code = end.code.unwrap_or_else(|| self.cleared.clearance.code());
+        let (resource, policy) = (
+            permit.and_then(Permit::resource),
+            pipeline.authorizer.policy(),
+        );
+        let (known, now) = (self.known, BootTime::now());
         let line = Line {
+            action: resource.map(|resource| policy.action_name(resource.action)),
+            kind: resource.map(|resource| policy.kind_name(resource.kind)),
+            resource: resource.and_then(|resource| resource.id.as_ref().map(Id::as_str)),
+            client: known.and_then(|known| Some(known.client?.to_string())),
+            total_ms: known.map(|known| now.since(known.begun).into()),
+            trace_id: known.and_then(|known| Some(known.trace?.trace_id().to_string())),
             route: permit.map(|permit| &*permit.route().id),
             subject: principal.map(|principal| principal.subject.as_str()),
             key: principal.and_then(|principal| principal.key.as_deref()?.id()),

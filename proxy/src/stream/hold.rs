@@ -32,16 +32,20 @@ pub enum Why {
     /// Nobody could say whether it may go on.
     #[error("unknown")]
     Unknown,
+    /// The process stopped before it was over, or its task was lost.
+    #[error("dropped")]
+    Dropped,
 }
 
 impl Why {
     /// Every one.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Denied,
         Self::Credential,
         Self::Age,
         Self::Replaced,
         Self::Unknown,
+        Self::Dropped,
     ];
 
     /// The name used in metrics and in the log.
@@ -53,6 +57,7 @@ impl Why {
             Self::Age => "age",
             Self::Replaced => "replaced",
             Self::Unknown => "unknown",
+            Self::Dropped => "dropped",
         }
     }
 }

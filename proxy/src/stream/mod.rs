@@ -21,5 +21,5 @@ mod hold;
 
 pub use guard::Guard;
 pub use handover::{Handed, Handover};
-pub use held::{End, Held};
+pub use held::{End, Held, Known};
 pub use hold::Why;

@@ -149,11 +149,18 @@ impl Tracing {
                 return Ok(());
             }
         };
-        let runtime = Builder::new_current_thread().enable_all().build()?;
         let (alive, ended) = blocking::channel();
         thread::Builder::new()
             .name("sidegate-traces".to_owned())
             .spawn(move || {
+                // Here: it must not be dropped among tasks if there is no thread.
+                let runtime = match Builder::new_current_thread().enable_all().build() {
+                    Ok(runtime) => runtime,
+                    Err(error) => {
+                        tracing::error!(%error, "spans cannot be sent");
+                        return;
+                    }
+                };
                 runtime.block_on(exporter.run());
                 // A name that is still looked up is no reason to stay.
                 runtime.shutdown_background();

@@ -74,6 +74,17 @@ pub(super) struct Anchor {
     wall: u64,
 }
 
+impl KnownMethod {
+    /// Its name; another one is `_OTHER`, as the conventions of OpenTelemetry have it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self.0 {
+            Some(name) => name,
+            None => "_OTHER",
+        }
+    }
+}
+
 impl From<&Method> for KnownMethod {
     fn from(method: &Method) -> Self {
         let known = [

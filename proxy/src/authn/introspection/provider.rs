@@ -16,8 +16,9 @@ use tokio::time::timeout;
 
 use super::question::{Endpoint, Said, Trouble};
 use super::tally::{Outcome, Tally};
-use crate::breaker::{Breaker, Phase};
+use crate::breaker::Breaker;
 use crate::coherence::BootTime;
+use crate::metrics::Scrape;
 
 /// The issuer.
 #[derive(Debug)]
@@ -73,8 +74,9 @@ impl Provider {
         &self.tally
     }
 
-    pub(super) fn phase(&self) -> Phase {
-        self.breaker.lock().phase()
+    pub(super) fn gather_breaker(&self, scrape: &mut Scrape) {
+        let labels = ["introspection", self.issuer()];
+        self.breaker.lock().gather(labels, scrape);
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -6,7 +6,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Introspection;
-use crate::breaker::BREAKERS;
 use crate::metrics::{Definition, Label, Needs, Scrape};
 
 /// What came of a question.
@@ -128,7 +127,6 @@ pub(in crate::authn) fn gather<'a>(
         scrape.add(&FALLBACKS, &[issuer], local);
         scrape.add(&IN_FLIGHT, &[issuer], provider.in_flight());
         scrape.add(&REFUSED, &[issuer], introspection.refusals());
-        let phase = provider.phase();
-        scrape.add(&BREAKERS, &["introspection", issuer], phase.number());
+        provider.gather_breaker(scrape);
     }
 }

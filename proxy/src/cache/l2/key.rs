@@ -12,7 +12,8 @@ pub(super) struct Key(Vec<u8>);
 
 impl Key {
     pub(super) fn new(namespace: Namespace, question: &Question<'_>) -> Self {
-        let mut key = format!("sidegate:{namespace}");
+        // The number of what is written: another version of Sidegate looks elsewhere.
+        let mut key = format!("sidegate:2:{namespace}");
         let (kind, id) = question
             .resource
             .map_or((None, None), |(kind, id)| (Some(kind), Some(id.as_str())));

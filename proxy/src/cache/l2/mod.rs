@@ -34,11 +34,12 @@ use sidegate_policy::IdType;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use crate::breaker::{Breaker, Phase};
+use crate::breaker::Breaker;
 use crate::cache::age::Ages;
 use crate::clock::Clock;
 use crate::coherence::{BootTime, Namespace};
 use crate::database::Notice;
+use crate::metrics::Scrape;
 use crate::store::{Answer, Question};
 use crate::tls::{self, TlsError};
 use key::Key;
@@ -210,10 +211,9 @@ impl L2 {
         }
     }
 
-    /// Where its breaker stands.
-    #[must_use]
-    pub fn phase(&self) -> Phase {
-        self.breaker.lock().phase()
+    /// Reads where its breaker stands.
+    pub(crate) fn gather_breaker(&self, scrape: &mut Scrape) {
+        self.breaker.lock().gather(["redis", ""], scrape);
     }
 
     /// Whether Redis is asked, rather than left alone.

@@ -10,6 +10,7 @@ use tokio_postgres::types::{ToSql, Type};
 use super::answer::{Malformed, origin, value};
 use super::trouble::{Trouble, ending};
 use super::{PostgresStore, Trust};
+use crate::coherence::BootTime;
 use crate::credential::{Change, MalformedRecord, Presented, Table, Wanted};
 use crate::database::{Ending, Purpose};
 use crate::store::StoreError;
@@ -66,20 +67,21 @@ impl PostgresStore {
                 other => other,
             }
         };
-        let budget = self.database.settings().query_timeout;
+        let (budget, asked) = (self.database.settings().query_timeout, BootTime::now());
         // Given up here, the connection is dropped unfinished, and so closed.
         let looked = match timeout(budget, tries).await {
             Ok(looked) => looked,
             Err(_elapsed) => Err(Trouble::timed_out()),
         };
+        let took = BootTime::now().since(asked);
         match looked {
             Ok(table) => {
-                self.database.count(purpose, Ending::Answered);
+                self.database.count(purpose, Ending::Answered, took);
                 self.health.answered();
                 Ok(table)
             }
             Err(trouble) => {
-                self.database.count(purpose, ending(trouble.error));
+                self.database.count(purpose, ending(trouble.error), took);
                 self.health.failed(&trouble);
                 Err(trouble.error)
             }

@@ -33,6 +33,7 @@ use statement::Statements;
 use trouble::{Trouble, ending};
 
 use super::{Answer, Origin, Question, StoreError};
+use crate::coherence::BootTime;
 use crate::database::{Database, DatabaseError, Ending, Purpose};
 pub use credential::Credential;
 pub use view::{Built, Pair};
@@ -178,19 +179,21 @@ impl PostgresStore {
         asked: Asked<'_>,
         budget: Duration,
     ) -> Result<Answer, StoreError> {
+        let begun = BootTime::now();
         // Given up here, the connection is dropped unfinished, and so closed.
         let answered = match timeout(budget, self.tries(purpose, asked)).await {
             Ok(answered) => answered,
             Err(_elapsed) => Err(Trouble::timed_out()),
         };
+        let took = BootTime::now().since(begun);
         match answered {
             Ok(answer) => {
-                self.database.count(purpose, Ending::Answered);
+                self.database.count(purpose, Ending::Answered, took);
                 self.health.answered();
                 Ok(answer)
             }
             Err(trouble) => {
-                self.database.count(purpose, ending(trouble.error));
+                self.database.count(purpose, ending(trouble.error), took);
                 self.health.failed(&trouble);
                 Err(trouble.error)
             }
