@@ -43,16 +43,18 @@ pub(crate) fn tracing(
             at.key("endpoint")
         ));
     }
-    if !proxies.is_empty() && raw.continue_traces.is_none() {
+    let continue_traces = raw.continue_traces.is_some_and(|on| on.0);
+    if !proxies.is_empty() && continue_traces {
         report.note(format!(
-            "{at}: the traces of `trusted_proxies` are gone on with. A proxy that passes its clients' \
-             `traceparent` on lets them choose what is sampled: say `continue_traces`"
+            "{}: a proxy that passes its clients' `traceparent` on lets them choose ids of traces, and what is \
+             sampled: each of `trusted_proxies` must make its own, or remove its client's",
+            at.key("continue_traces")
         ));
     }
     Some(TracingSettings {
         endpoint: url,
         sample: sample?,
-        continue_traces: raw.continue_traces.is_none_or(|on| on.0),
+        continue_traces,
         service_name: service_name?,
         headers: headers?,
         timeout: timeout?,

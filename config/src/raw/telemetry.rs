@@ -60,7 +60,7 @@ pub(crate) struct Tracing {
     /// Which part of the requests is sampled whose trace begins here, 0 to 1. Default: 0.01.
     pub(crate) sample: Option<Lenient<f64>>,
     /// Whether the traces of peers in `trusted_proxies` are gone on with: their ids, and whether they are
-    /// sampled. Default: true.
+    /// sampled. Each of them must make its own `traceparent`, or remove its client's. Default: false.
     pub(crate) continue_traces: Option<Lenient<bool>>,
     /// What Sidegate is called there (`service.name`). Default: sidegate.
     pub(crate) service_name: Option<String>,

@@ -45,7 +45,7 @@ pub fn sections() -> Vec<Section> {
         section("The database", &[&database::METRICS]),
         section("Media", &[&media::METRICS]),
         section("Breakers", &[&breaker::METRICS]),
-        section("The process", &[&PROCESS]),
+        section("The process", &[&PROCESS, &of_the_system()]),
     ]
 }
 

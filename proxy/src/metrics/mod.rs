@@ -8,6 +8,7 @@
 pub mod catalogue;
 mod definition;
 mod document;
+mod process;
 mod requests;
 mod scrape;
 
@@ -118,6 +119,11 @@ static FINDINGS: Definition = Definition::gauge(
 })])
 .needing(Needs::Database);
 
+/// What the operating system says.
+pub(crate) fn of_the_system() -> [&'static Definition; 7] {
+    process::METRICS
+}
+
 /// The metrics of the process.
 pub(crate) static PROCESS: [&Definition; 14] = [
     &BUILD,
@@ -200,6 +206,7 @@ impl Metrics {
 
     /// Reads all of it, as far as it is about what the configuration has.
     pub fn gather(&self, scrape: &mut Scrape, over_a_database: bool) {
+        process::gather(scrape);
         scrape.add(&BUILD, &[env!("CARGO_PKG_VERSION")], 1_u64);
         scrape.add(&CONFIG_GENERATION, &[], load(&self.config_generation));
         scrape.add(&CONFIG_STALE, &[], load(&self.config_stale));

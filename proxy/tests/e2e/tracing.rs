@@ -167,7 +167,8 @@ fn a_request_has_a_span_and_so_has_each_of_its_stages() {
 #[test]
 fn a_trusted_peer_decides_and_nothing_else_is_sampled() {
     let (collector, recorder) = (Collector::start(Manner::Takes), Recorder::start());
-    let more = format!("{TRUSTING}{}", traced(collector.address, "sample: 0"));
+    let keys = "sample: 0, continue_traces: true";
+    let more = format!("{TRUSTING}{}", traced(collector.address, keys));
     let mut sidegate = Sidegate::start(recorder.address, &more);
     let said = |flags: &str| format!("00-{TRACE}-{PARENT}-{flags}");
     let asked = |headers: &[(&str, &str)]| ask(sidegate.proxy, request("GET", "/a", headers));
@@ -238,9 +239,12 @@ fn a_stranger_forces_no_sampling_and_chooses_no_id() {
     let (collector, recorder) = (Collector::start(Manner::Takes), Recorder::start());
     let said = format!("00-{TRACE}-{PARENT}-01");
     let headers = [("traceparent", &*said), ("tracestate", "a=1")];
-    for more in ["sample: 0", "sample: 0, continue_traces: false"] {
-        let trusting = if more == "sample: 0" { "" } else { TRUSTING };
-        let more = format!("{trusting}{}", traced(collector.address, more));
+    // A stranger, and a trusted proxy that may pass on what its clients say.
+    for (peer, keys) in [
+        ("", "sample: 0, continue_traces: true"),
+        (TRUSTING, "sample: 0"),
+    ] {
+        let more = format!("{peer}{}", traced(collector.address, keys));
         let mut sidegate = Sidegate::start(recorder.address, &more);
         for _ in 0..20 {
             ask(sidegate.proxy, request("GET", "/a", &headers));
