@@ -5,6 +5,7 @@
 
 use super::{
     DECISION, DEGRADED, Definition, FAILURES, PROCESS, REQUESTS, RESPONSES, STAGES, WHOLE,
+    of_the_system,
 };
 use crate::{
     access_log, authn, breaker, cache, coherence, database, decisions, link, media, trace,
