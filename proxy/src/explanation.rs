@@ -1,21 +1,21 @@
 //! The command that explains: a request that is described, or a decision that was made.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use sidegate::admin::client::{AdminClient, AdminUrl};
 use sidegate::generation::Generation;
 use sidegate::{authn, explain};
 use sidegate_config::ProcessEnv;
 use uuid::Uuid;
 
+use super::operate::runtime;
+use super::running::Running;
 use super::{Failure, print};
 
 /// What to explain.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ExplainArguments {
-    /// The configuration file.
-    #[arg(long, required_unless_present = "admin")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    running: Running,
     /// The token that the request carries.
     #[arg(long, conflicts_with = "subject")]
     token: Option<String>,
@@ -34,14 +34,11 @@ pub(crate) struct ExplainArguments {
         conflicts_with_all = ["token", "subject", "headers", "method", "path"]
     )]
     decision: Option<Uuid>,
-    /// Where that Sidegate's admin listener is. Default: the configuration's `admin.listen`.
-    #[arg(long, value_name = "URL", requires = "decision", conflicts_with_all = ["method", "path"])]
-    admin: Option<AdminUrl>,
     /// Answer with JSON.
     #[arg(long)]
     json: bool,
     /// The method, such as GET.
-    #[arg(required_unless_present = "decision")]
+    #[arg(required_unless_present = "decision", conflicts_with = "admin")]
     method: Option<http::Method>,
     /// The path and query.
     #[arg(required_unless_present = "decision")]
@@ -51,18 +48,17 @@ pub(crate) struct ExplainArguments {
 /// Explains what is asked for.
 pub(crate) fn explain(arguments: ExplainArguments) -> Result<(), Failure> {
     let ExplainArguments {
-        config,
+        running,
         token,
         subject,
         headers,
         decision,
-        admin,
         json,
         method,
         path,
     } = arguments;
     if let Some(id) = decision {
-        return explain_decision(config.as_deref(), admin.as_ref(), id, json);
+        return explain_decision(&running, id, json);
     }
     let request = explain::Request {
         method: method.map(|method| method.to_string()).unwrap_or_default(),
@@ -71,7 +67,7 @@ pub(crate) fn explain(arguments: ExplainArguments) -> Result<(), Failure> {
         subject,
         headers: headers.into_iter().collect(),
     };
-    explain_offline(&config.unwrap_or_default(), &request, json)
+    explain_offline(running.config().unwrap_or(Path::new("")), &request, json)
 }
 
 fn explain_offline(config: &Path, request: &explain::Request, json: bool) -> Result<(), Failure> {
@@ -90,16 +86,8 @@ fn explain_offline(config: &Path, request: &explain::Request, json: bool) -> Res
     Ok(())
 }
 
-fn explain_decision(
-    config: Option<&Path>,
-    admin: Option<&AdminUrl>,
-    id: Uuid,
-    json: bool,
-) -> Result<(), Failure> {
-    let settings = config
-        .map(|config| sidegate_config::load(config, &ProcessEnv))
-        .transpose()?;
-    let client = AdminClient::new(settings.as_ref().map(|settings| &settings.admin), admin)?;
+fn explain_decision(running: &Running, id: Uuid, json: bool) -> Result<(), Failure> {
+    let client = running.client()?;
     let path = format!("/decisions/{id}");
     let runtime = runtime()?;
     if json {
@@ -110,12 +98,6 @@ fn explain_decision(
         print_text(&text)?;
     }
     Ok(())
-}
-
-fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
 }
 
 /// Once, as nobody fetches in the background here. What fails shows as keys that cannot be had.

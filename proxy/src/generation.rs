@@ -118,11 +118,8 @@ impl Generation {
         guard::files(&settings)?;
         let policy = Arc::new(Policy::compile(&document(&settings.policy))?);
         let routes = RouteTable::compile(&settings.routes, &policy)?;
-        let known: Vec<_> = previous
-            .iter()
-            .flat_map(|previous| previous.remote_keys())
-            .cloned()
-            .collect();
+        let known = previous.iter().flat_map(|previous| previous.remote_keys());
+        let known: Vec<_> = known.cloned().collect();
         let mut authenticator = Authenticator::new(&settings, policy.subject_id(), &known)?;
         if let Some(previous) = previous {
             authenticator.take_over(&previous.pipeline.authenticator);

@@ -1,6 +1,6 @@
 //! Which running Sidegate a command asks.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sidegate::admin::client::{AdminClient, AdminUrl};
 use sidegate_config::ProcessEnv;
@@ -19,6 +19,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// The configuration file, where one is named.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        self.config.as_deref()
+    }
+
     pub(crate) fn client(&self) -> Result<AdminClient, Failure> {
         let config = self.config.as_deref();
         let settings = config.map(|path| sidegate_config::load(path, &ProcessEnv));

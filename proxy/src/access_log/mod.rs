@@ -280,8 +280,8 @@ mod tests {
         let dropped = of("dropped");
         assert!((99..=100).contains(&dropped), "{text}");
         assert_eq!(
-            (of("taken"), of("failed")),
-            (lines, lines - dropped),
+            (of("written"), of("failed")),
+            (0, lines - dropped),
             "{text}"
         );
     }

@@ -6,8 +6,8 @@
 //! query or header.
 //!
 //! There are three rings, so that what comes in masses does not push out what is asked about: who has not proved
-//! who they are can fill one quarter, what is allowed another, and half is for verified subjects who were not let
-//! through. A flood within one of them pushes out what is older in it.
+//! who they are can fill one quarter, what is allowed or could not be decided another, and half is for verified subjects
+//! who were refused. A flood within one of them pushes out what is older in it.
 //!
 //! Does not: outlive the process, or know of other instances. A request that lasts is kept when it ends.
 

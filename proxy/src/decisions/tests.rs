@@ -92,9 +92,13 @@ fn a_flood_of_one_kind_pushes_out_only_its_own() {
         world.keep(Code::Decision(Reason::TeamAccess), Some("bob"));
     }
     assert!(world.has(denied) && !world.has(allowed));
-    // What could not be decided for somebody is what they ask about.
-    for _ in 0..4 {
+    // An outage is one kind, too.
+    for _ in 0..100 {
         world.keep(Code::StoreTimedOut, Some("bob"));
+    }
+    assert!(world.has(denied));
+    for _ in 0..4 {
+        world.denied();
     }
     assert!(!world.has(denied));
 }

@@ -11,7 +11,7 @@ use sidegate_policy::Id;
 use uuid::Uuid;
 
 use super::body::Bounded;
-use crate::authn::PresentedKey;
+use crate::authn::{PresentedKey, Principal};
 use crate::authz::Resource;
 use crate::clearance::Cleared;
 use crate::client::Client;
@@ -107,6 +107,15 @@ impl RequestContext {
     #[must_use]
     pub const fn trace(&self) -> Option<&TraceContext> {
         self.trace.as_ref()
+    }
+
+    /// Somebody was verified. What only explanations need is noted where any are kept.
+    pub(super) fn identified(&mut self, principal: &Principal) {
+        self.timeline.end(Stage::Authenticate);
+        self.subject = Some(principal.subject.clone());
+        self.key.clone_from(&principal.key);
+        let keeps = self.generation.settings.telemetry.decisions > 0;
+        self.bearer = keeps.then(|| Bearer::of(principal));
     }
 
     pub(super) const fn cleared(&self) -> Option<&Arc<Cleared>> {

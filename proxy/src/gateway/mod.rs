@@ -34,7 +34,7 @@ use crate::generation::Current;
 use crate::head;
 use crate::identity::{self, DECISION_ID, DEGRADED};
 use crate::link;
-use crate::observation::{Basis, Bearer, Stage, Timeline};
+use crate::observation::{Basis, Stage, Timeline};
 use crate::outcome::Code;
 use crate::pipeline::{Request, Sight};
 use crate::stream::Handed;
@@ -112,18 +112,12 @@ impl ProxyHttp for Gateway {
             broken: ctx.broken,
         };
         let mut reported = Rules::NONE;
-        let keeps = generation.settings.telemetry.decisions > 0;
         let see = |sight: Sight<'_>| match sight {
             Sight::Route(route) => {
                 ctx.timeline.end(Stage::Route);
                 ctx.route = Some(Arc::clone(route));
             }
-            Sight::Principal(principal) => {
-                ctx.timeline.end(Stage::Authenticate);
-                ctx.subject = Some(principal.subject.clone());
-                ctx.bearer = keeps.then(|| Bearer::of(principal));
-                ctx.key = principal.key.clone();
-            }
+            Sight::Principal(principal) => ctx.identified(principal),
             Sight::Reported(rules) => reported = rules,
             Sight::Link(_) => ctx.by_link = true,
             Sight::Resource(resource) => ctx.resource = Some(resource.clone()),

@@ -47,9 +47,9 @@ fn describe(definition: &Definition, page: &mut String) {
     if !needs.name().is_empty() {
         let _ = write!(page, "; needs {}", needs.name());
     }
-    let _ = write!(page, "): {help}.\n");
+    let _ = writeln!(page, "): {help}.");
     for label in *labels {
-        let _ = write!(page, "- `{}`: {}\n", label.name, values(label));
+        let _ = writeln!(page, "- `{}`: {}", label.name, values(label));
     }
 }
 

@@ -21,13 +21,13 @@ pub struct Scrape {
 /// What a counter or a gauge can be set to.
 pub trait Value {
     /// As the text format has it: durations in seconds, 1 for yes.
-    fn as_float(self) -> f64;
+    fn into_float(self) -> f64;
 }
 
 impl Scrape {
     /// Adds one series. `labels` are in the order of the definition.
     pub fn add(&mut self, definition: &'static Definition, labels: &[&str], value: impl Value) {
-        let value = value.as_float();
+        let value = value.into_float();
         let mut metric = Metric::from_label(pairs(definition, labels));
         match definition.kind {
             Kind::Counter => {
@@ -154,31 +154,31 @@ fn pairs(definition: &'static Definition, labels: &[&str]) -> Vec<LabelPair> {
     reason = "the text format has floats; counts above 2^53 lose their last digits"
 )]
 impl Value for u64 {
-    fn as_float(self) -> f64 {
+    fn into_float(self) -> f64 {
         self as f64
     }
 }
 
 impl Value for usize {
-    fn as_float(self) -> f64 {
-        u64::try_from(self).unwrap_or(u64::MAX).as_float()
+    fn into_float(self) -> f64 {
+        u64::try_from(self).unwrap_or(u64::MAX).into_float()
     }
 }
 
 impl Value for bool {
-    fn as_float(self) -> f64 {
-        u64::from(self).as_float()
+    fn into_float(self) -> f64 {
+        u64::from(self).into_float()
     }
 }
 
 impl Value for f64 {
-    fn as_float(self) -> f64 {
+    fn into_float(self) -> f64 {
         self
     }
 }
 
 impl Value for Duration {
-    fn as_float(self) -> f64 {
+    fn into_float(self) -> f64 {
         self.as_secs_f64()
     }
 }

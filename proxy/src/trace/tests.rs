@@ -28,7 +28,8 @@ fn settings(tracing: &Json) -> TracingSettings {
 }
 
 fn tracing(keys: &Json) -> Tracing {
-    let mut section = json!({ "endpoint": "http://127.0.0.1:1", "sample": 0 });
+    let mut section =
+        json!({ "endpoint": "http://127.0.0.1:1", "sample": 0, "continue_traces": true });
     for (key, value) in keys.as_object().unwrap() {
         section[key] = value.clone();
     }

@@ -107,6 +107,56 @@ fn changes(explained: &Value) -> Vec<Vec<String>> {
     ways.iter().map(way).collect()
 }
 
+/// A viewer who wrote.
+fn is_told_as_a_denial(denial: &Value) {
+    for (place, expected) in [
+        ("/outcome", "deny"),
+        ("/reason", "role_lacks_action"),
+        ("/decision/method", "POST"),
+        ("/provenance/tier", "l1"),
+    ] {
+        assert_eq!(denial.pointer(place).unwrap(), expected, "{denial}");
+    }
+    assert_eq!(denial["status"], 403);
+    let list = |place: &str, name: &str| -> Vec<String> {
+        let all = denial.pointer(place).unwrap().as_array().unwrap().iter();
+        all.map(|it| it[name].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let stages = list("/decision/stages", "stage");
+    assert_eq!(stages, ["route", "authenticate", "authorize", "answer"]);
+    let age = denial["provenance"]["age_ms"].as_f64().unwrap();
+    assert!((0.0..1000.0).contains(&age), "{age}");
+    assert_eq!(
+        list("/provenance/tags", "tag"),
+        [
+            format!("user:{ALICE}"),
+            format!("resource:generation:{YOURS}"),
+            format!("project:{PROJECT}"),
+            format!("member:{TEAM}:{ALICE}"),
+            format!("credential:user:{ALICE}"),
+            "credential:all:*".to_owned(),
+        ]
+    );
+    assert_eq!(denial["provenance"]["changed_since"], false);
+    assert_eq!(
+        changes(denial),
+        [
+            [format!("own resource:generation:{YOURS} {BOB}")],
+            [format!("join member:{TEAM}:{ALICE} viewer owner")],
+        ]
+    );
+}
+
+/// What the command prints, with everything that is expected in it.
+fn prints(sidegate: &Sidegate, id: &str, expected: &[&str]) {
+    let (code, text) = said(&command(sidegate, id, &[]));
+    assert_eq!(code, Some(0), "{text}");
+    for expected in expected {
+        assert!(text.contains(expected), "{expected}: {text}");
+    }
+}
+
 #[test]
 fn a_denial_and_an_allow_are_explained_by_their_ids_and_what_is_said_to_turn_them_does() {
     let recorder = Recorder::start();
@@ -117,69 +167,27 @@ fn a_denial_and_an_allow_are_explained_by_their_ids_and_what_is_said_to_turn_the
         let explained = (status == 200).then(|| explained(&sidegate, id))?;
         (explained["provenance"]["tier"] == "l1").then_some(())
     });
-
-    // Refused: a viewer does not write.
+    // A viewer does not write.
     let (status, denied) = asked(&sidegate, "POST", &yours, Some(&token));
     assert_eq!(status, 403);
     let denial = explained(&sidegate, denied);
-    assert_eq!(
-        (&denial["outcome"], &denial["reason"], &denial["status"]),
-        (&"deny".into(), &"role_lacks_action".into(), &403.into())
-    );
-    assert_eq!(denial["decision"]["method"], "POST");
-    assert_eq!(denial["decision"]["generation"], 1);
-    let stages = denial["decision"]["stages"].as_array().unwrap();
-    let stages: Vec<_> = stages
-        .iter()
-        .map(|it| it["stage"].as_str().unwrap())
-        .collect();
-    assert_eq!(stages, ["route", "authenticate", "authorize", "answer"]);
-    let provenance = &denial["provenance"];
-    assert_eq!(provenance["tier"], "l1");
-    let age = provenance["age_ms"].as_f64().unwrap();
-    assert!((0.0..1000.0).contains(&age), "{age}");
-    let tags = provenance["tags"].as_array().unwrap();
-    let tags: Vec<_> = tags.iter().map(|it| it["tag"].as_str().unwrap()).collect();
-    assert_eq!(
-        tags,
-        [
-            format!("user:{ALICE}"),
-            format!("resource:generation:{YOURS}"),
-            format!("project:{PROJECT}"),
-            format!("member:{TEAM}:{ALICE}"),
-            format!("credential:user:{ALICE}"),
-            "credential:all:*".to_owned(),
-        ]
-    );
-    assert_eq!(provenance["changed_since"], false);
-    assert_eq!(
-        changes(&denial),
-        [
-            [format!("own resource:generation:{YOURS} {BOB}")],
-            [format!("join member:{TEAM}:{ALICE} viewer owner")],
-        ]
-    );
-
-    // Allowed: a viewer reads.
+    is_told_as_a_denial(&denial);
+    // But reads.
     let (status, allowed) = asked(&sidegate, "GET", &yours, Some(&token));
     assert_eq!(status, 200);
-    let (code, text) = said(&command(&sidegate, &allowed.to_string(), &[]));
-    assert_eq!(code, Some(0), "{text}");
-    for expected in [
+    let way = format!("no longer `owner` or `viewer` in the team {TEAM} (now: viewer)");
+    let expected = [
         "ALLOW (team_access): forwarded to the application -> 200",
         "grants      team_access: role `viewer`",
         "to be refused, one of:",
-        &format!("no longer `owner` or `viewer` in the team {TEAM} (now: viewer)"),
+        &way,
         "would have to be inactive, or gone",
-    ] {
-        assert!(text.contains(expected), "{expected}: {text}");
-    }
+    ];
+    prints(&sidegate, &allowed.to_string(), &expected);
 
     // What was named as what would let her write is done, and it does.
-    database.run(
-        SUPERUSER,
-        &format!("update team_members set role = 'owner' where user_id = '{ALICE}'"),
-    );
+    let sql = format!("update team_members set role = 'owner' where user_id = '{ALICE}'");
+    database.run(SUPERUSER, &sql);
     let after = eventually("the change is known", || {
         let explained = explained(&sidegate, denied);
         (explained["provenance"]["changed_since"] == true).then_some(explained)
@@ -191,22 +199,27 @@ fn a_denial_and_an_allow_are_explained_by_their_ids_and_what_is_said_to_turn_the
     assert_eq!(asked(&sidegate, "POST", &yours, Some(&token)).0, 200);
     // The decision that was made is told as it was made.
     assert_eq!(changes(&after), changes(&denial));
-    let spelled = format!("{{{denied}}}\r").to_uppercase();
-    let (code, text) = said(&command(&sidegate, &spelled, &[]));
-    assert_eq!(code, Some(0), "{text}");
-    for expected in [
+    let way = format!("would have to be `owner` in the team {TEAM} (now: viewer)");
+    let expected = [
         "DENY (role_lacks_action)",
         "-> 403",
         "facts       from this process's memory",
         "SINCE THE DECISION",
         "to be allowed, one of:",
         "would have to own the generation",
-        &format!("would have to be `owner` in the team {TEAM} (now: viewer)"),
-    ] {
-        assert!(text.contains(expected), "{expected}: {text}");
-    }
+        &way,
+    ];
+    let spelled = format!("{{{denied}}}\r").to_uppercase();
+    prints(&sidegate, &spelled, &expected);
+}
 
-    // Nothing of the request that its line in the log may not hold.
+#[test]
+fn an_explanation_holds_no_credential_and_no_path_and_its_keys_are_taken_by_invalidate() {
+    let recorder = Recorder::start();
+    let (_database, sidegate) = team_world(&recorder);
+    let (token, yours) = (token(ALICE), format!("/g/{YOURS}"));
+    let (_, denied) = asked(&sidegate, "POST", &yours, Some(&token));
+    let denial = explained(&sidegate, denied);
     let (code, text) = said(&command(&sidegate, &denied.to_string(), &["--json"]));
     assert_eq!(code, Some(0), "{text}");
     let (_, signature) = token.rsplit_once('.').unwrap();
@@ -217,10 +230,11 @@ fn a_denial_and_an_allow_are_explained_by_their_ids_and_what_is_said_to_turn_the
     let json: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json["reason"], "role_lacks_action");
 
-    // Every key that is shown is one that `invalidate` takes.
-    for key in denial["provenance"]["cache_keys"].as_array().unwrap() {
-        let config = sidegate.folder().join("sidegate.yaml");
-        let config = config.display().to_string();
+    let config = sidegate.folder().join("sidegate.yaml");
+    let config = config.display().to_string();
+    let keys = denial["provenance"]["cache_keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 4);
+    for key in keys {
         let key = key.as_str().unwrap();
         let output = cli::run(&["invalidate", "--config", &config, key]);
         assert!(output.status.success(), "{key}: {output:?}");

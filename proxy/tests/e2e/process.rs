@@ -117,10 +117,7 @@ impl Sidegate {
 
     /// Sends it a signal by name.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args(["-s", name, &self.child.id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
+        send_signal(name, self.child.id());
     }
 
     /// Stops reading its log: after the next line its standard error leads nowhere.
@@ -193,11 +190,20 @@ impl Drop for Sidegate {
     }
 }
 
-fn folder_with(config: &str) -> TempDir {
+/// A folder with a configuration and the directory that it names.
+pub(crate) fn folder_with(config: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("directory.yaml"), DIRECTORY).unwrap();
     fs::write(folder.path().join("sidegate.yaml"), config).unwrap();
     folder
+}
+
+/// Sends a process a signal by its name.
+pub(crate) fn send_signal(name: &str, process: u32) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &process.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
 }
 
 /// The configuration of these tests.

@@ -12,71 +12,53 @@ use crate::recorder::Recorder;
 use crate::streaming::Stage;
 use crate::wire::{Wire, request};
 
+const ROUTE: &str = "  - { methods: [GET], path: /q, action: read, resource: { kind: generation, id: { query: id } } }
+\nadmin: { listen: \"127.0.0.1:0\" }\ntelemetry: { decisions: 64 }\n";
+
+/// A target and whose token it is asked with; its status and reason, and what is said of the other answer.
+const ANSWERS: [(&str, &str, u16, &str, &str); 8] = [
+    ("/a", "", 200, "public", "asks for nothing"),
+    ("/nowhere", "", 404, "no_route", "`routes`"),
+    ("//a", "", 400, "malformed_target", "read in two ways"),
+    (
+        "/me",
+        "",
+        401,
+        "missing_credential",
+        "`Authorization: Bearer",
+    ),
+    (
+        "/me",
+        "expired",
+        401,
+        "invalid_credential",
+        "would have to be good",
+    ),
+    ("/q", ALICE, 400, "unnamed_resource", "query parameter `id`"),
+    ("/q?id=7", ALICE, 403, "no_such_resource", "no uuid"),
+    ("/me", YOURS, 403, "unknown_subject", ""),
+];
+
 #[test]
 fn every_answer_has_an_id_that_leads_to_its_reason() {
     let recorder = Recorder::start();
-    let more = format!(
-        "  - {{ methods: [GET], path: \"/q\", action: read, resource: {{ kind: generation, id: {{ query: id }} }} }}\n\
-         \nadmin: {{ listen: \"127.0.0.1:0\" }}\ntelemetry: {{ decisions: 64 }}\n"
-    );
-    let sidegate = Sidegate::start(recorder.address, &more);
-    let (good, expired) = (token(ALICE), expired_token(ALICE));
-    let nobody = token(YOURS);
-    for (method, path, token, status, reason, words) in [
-        ("GET", "/a", None, 200, "public", "asks for nothing"),
-        ("GET", "/nowhere", None, 404, "no_route", "`routes`"),
-        (
-            "GET",
-            "//a",
-            None,
-            400,
-            "malformed_target",
-            "read in two ways",
-        ),
-        (
-            "GET",
-            "/me",
-            None,
-            401,
-            "missing_credential",
-            "`Authorization: Bearer",
-        ),
-        (
-            "GET",
-            "/me",
-            Some(&expired),
-            401,
-            "invalid_credential",
-            "would have to be good",
-        ),
-        (
-            "GET",
-            "/q",
-            Some(&good),
-            400,
-            "unnamed_resource",
-            "query parameter `id`",
-        ),
-        (
-            "GET",
-            "/q?id=7",
-            Some(&good),
-            403,
-            "no_such_resource",
-            "no uuid",
-        ),
-        ("GET", "/me", Some(&nobody), 403, "unknown_subject", ""),
-    ] {
-        let (seen, id) = asked(&sidegate, method, path, token.map(String::as_str));
+    let sidegate = Sidegate::start(recorder.address, ROUTE);
+    for (path, whose, status, reason, words) in ANSWERS {
+        let token = match whose {
+            "" => None,
+            "expired" => Some(expired_token(ALICE)),
+            subject => Some(token(subject)),
+        };
+        let (seen, id) = asked(&sidegate, "GET", path, token.as_deref());
         assert_eq!(seen, status, "{path}");
         let explained = explained(&sidegate, id);
         assert_eq!(explained["reason"], reason, "{path}");
         assert_eq!(explained["decision"]["answered"], status, "{path}");
-        let note = explained["other_answer"]["note"]
-            .as_str()
-            .unwrap_or_default();
+        let other = &explained["other_answer"];
+        let note = other["note"].as_str().unwrap_or_default();
         assert!(note.contains(words), "{path}: {note}");
-        let ways = explained["other_answer"]["ways"].as_array().unwrap();
+        // Rows decide, or words say what does.
+        let ways = other["ways"].as_array().unwrap();
         assert_eq!(ways.is_empty(), !note.is_empty(), "{explained}");
     }
     // A head that never became a request.
@@ -86,10 +68,8 @@ fn every_answer_has_an_id_that_leads_to_its_reason() {
     let id = reply.header("x-sidegate-decision-id").unwrap();
     let explained = explained(&sidegate, Uuid::try_parse(id).unwrap());
     assert_eq!(explained["reason"], "malformed_head");
-    assert!(
-        explained["detail"].as_str().unwrap().contains("Host"),
-        "{explained}"
-    );
+    let detail = explained["detail"].as_str().unwrap();
+    assert!(detail.contains("Host"), "{detail}");
 }
 
 #[test]

@@ -2,10 +2,16 @@
 //! its schema says.
 
 use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::process::{ALICE, MINE, Sidegate, YOURS, token};
+use crate::caching::sum;
+use crate::process::{
+    ALICE, BINARY, MINE, Sidegate, YOURS, config, eventually, folder_with, send_signal, token,
+};
 use crate::recorder::Recorder;
 use crate::wire::{Wire, ask, request};
 
@@ -146,4 +152,99 @@ fn a_line_says_what_happened_as_its_schema_has_it() {
         .iter()
         .find(|line| line["reason"] == "bare_lf" || line["reason"] == "malformed_head");
     assert_eq!(malformed.unwrap()["client"], "127.0.0.1");
+}
+
+/// Its log is a pipe that nobody reads.
+struct Unread {
+    child: Child,
+    proxy: SocketAddr,
+    _folder: TempDir,
+}
+
+impl Unread {
+    fn start(upstream: SocketAddr, more: &str) -> Self {
+        let proxy = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let config = config(upstream, more).replacen("127.0.0.1:0", &proxy.to_string(), 1);
+        let folder = folder_with(&config);
+        let child = Command::new(BINARY)
+            .args(["run", "--config"])
+            .arg(folder.path().join("sidegate.yaml"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        eventually("a listener", || TcpStream::connect(proxy).ok());
+        Self {
+            child,
+            proxy,
+            _folder: folder,
+        }
+    }
+}
+
+impl Drop for Unread {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_request_and_no_end() {
+    let recorder = Recorder::start();
+    // Rules that are only reported are lines of the other log.
+    let mut unread = Unread::start(recorder.address, "hardening: { mode: report_only }\n");
+    let mut wire = Wire::connect(unread.proxy);
+    for round in 0..3000 {
+        wire.send(request("GET", "/nowhere", &[("X_Odd", "1")]));
+        assert_eq!(wire.reply().unwrap().status, 404, "{round}");
+    }
+    wire.send(request("GET", "/a", &[("X_Odd", "1")]));
+    assert_eq!(wire.reply().unwrap().status, 200);
+    send_signal("TERM", unread.child.id());
+    eventually("it ends", || unread.child.try_wait().unwrap());
+}
+
+#[test]
+fn what_was_not_answered_always_has_its_line() {
+    let dead = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let sidegate = Sidegate::start(dead, &telemetry("stderr", "0"));
+    let headers = [("Authorization", format!("Bearer {}", token(ALICE)))];
+    let headers = headers
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    let reply = ask(
+        sidegate.proxy,
+        request("GET", &format!("/g/{MINE}"), &headers),
+    );
+    assert_eq!(reply.status, 502);
+    let lines = lines(&sidegate, "\"status\":502");
+    let line = lines.last().unwrap();
+    assert_eq!(
+        (&line["outcome"], &line["reason"]),
+        (&"allow".into(), &"ownership".into())
+    );
+    assert_eq!(
+        (&line["subject"], &line["resource"]),
+        (&ALICE.into(), &MINE.into())
+    );
+    assert!(
+        line["detail"].as_str().unwrap().contains("not answered"),
+        "{line}"
+    );
+    let count = || {
+        sum(
+            &sidegate,
+            "sidegate_responses_total{by=\"sidegate\",class=\"5xx\"}",
+        )
+    };
+    eventually("an answer of ours is counted", || {
+        (count() == 1).then_some(())
+    });
 }
