@@ -158,6 +158,6 @@ fn tracing_is_bounded_and_what_is_worth_a_look_is_said() {
     };
     let noted = notes("http://t.example", ", continue_traces: true");
     assert_eq!(noted.len(), 2, "{noted:?}");
-    assert!(noted[0].contains("can read spans") && noted[1].contains("`continue_traces`"));
+    assert!(noted[0].contains("can read spans") && noted[1].contains("continue_traces: a proxy"));
     assert_eq!(notes("https://t.example", "").len(), 0);
 }

@@ -36,7 +36,8 @@ static CANARIES: Definition = Definition::counter(
 )
 .by(&[Label::closed("result", || {
     Flight::ALL.map(Flight::name).into()
-})]);
+})])
+.needing(Needs::Database);
 static XMIN_AGE: Definition = Definition::gauge(
     "sidegate_snapshot_xmin_age_seconds",
     "How long the oldest transaction that has written and not ended was in progress at the last poll; it holds back what \
