@@ -70,6 +70,51 @@ fn refusals_are_never_left_out_and_allows_as_configured() {
     assert_eq!(lines, Vec::<Value>::new());
 }
 
+/// Every field is in the schema, and what the schema requires is there.
+fn is_described(line: &Value, schema: &Value) {
+    let known: BTreeSet<_> = schema["properties"].as_object().unwrap().keys().collect();
+    let found: BTreeSet<_> = line.as_object().unwrap().keys().collect();
+    assert!(found.is_subset(&known), "{line}");
+    for required in schema["required"].as_array().unwrap() {
+        let required = required.as_str().unwrap().to_owned();
+        assert!(found.contains(&required), "{line}");
+    }
+}
+
+/// How a request of Alice's for a generation ended.
+fn says(line: &Value, (outcome, reason, status, id): (&str, &str, u16, &str)) {
+    assert_eq!(
+        (&line["outcome"], &line["reason"]),
+        (&outcome.into(), &reason.into())
+    );
+    assert_eq!(line["status"], status, "{line}");
+    assert_eq!(
+        (&line["action"], &line["kind"], &line["resource"]),
+        (&"read".into(), &"generation".into(), &id.into())
+    );
+    assert_eq!(
+        (&line["subject"], &line["method"]),
+        (&ALICE.into(), &"GET".into())
+    );
+    assert_eq!(line["client"], "127.0.0.1");
+    assert_eq!(line["generation"], 1);
+    assert!(
+        line["tier"].is_string() && line["facts_age_ms"].is_number(),
+        "{line}"
+    );
+    let (decision, total) = (&line["decision_ms"], &line["total_ms"]);
+    assert!(
+        decision.as_f64().unwrap() <= total.as_f64().unwrap(),
+        "{line}"
+    );
+    assert!(line["stages_ms"]["authorize"].is_number(), "{line}");
+    assert_eq!(
+        line["stages_ms"]["upstream"].is_number(),
+        outcome == "allow",
+        "{line}"
+    );
+}
+
 #[test]
 fn a_line_says_what_happened_as_its_schema_has_it() {
     let recorder = Recorder::start();
@@ -89,16 +134,8 @@ fn a_line_says_what_happened_as_its_schema_has_it() {
     let lines = lines(&sidegate, "\"no_route\"");
     let schema: Value =
         serde_json::from_str(include_str!("../../../../docs/access-log.schema.json")).unwrap();
-    let known: BTreeSet<_> = schema["properties"].as_object().unwrap().keys().collect();
     for line in &lines {
-        let found: BTreeSet<_> = line.as_object().unwrap().keys().collect();
-        assert!(found.is_subset(&known), "{line}");
-        for required in schema["required"].as_array().unwrap() {
-            assert!(
-                found.contains(&required.as_str().unwrap().to_owned()),
-                "{line}"
-            );
-        }
+        is_described(line, &schema);
         let text = line.to_string();
         assert!(
             !text.contains("hunter2") && !text.contains("/g/6e"),
@@ -116,36 +153,7 @@ fn a_line_says_what_happened_as_its_schema_has_it() {
         (of(&allowed), "allow", "ownership", 200, MINE),
         (of(&denied), "deny", "no_role", 403, YOURS),
     ] {
-        assert_eq!(
-            (&line["outcome"], &line["reason"]),
-            (&outcome.into(), &reason.into())
-        );
-        assert_eq!(line["status"], status, "{line}");
-        assert_eq!(
-            (&line["action"], &line["kind"], &line["resource"]),
-            (&"read".into(), &"generation".into(), &id.into())
-        );
-        assert_eq!(
-            (&line["subject"], &line["method"]),
-            (&ALICE.into(), &"GET".into())
-        );
-        assert_eq!(line["client"], "127.0.0.1");
-        assert_eq!(line["generation"], 1);
-        assert!(
-            line["tier"].is_string() && line["facts_age_ms"].is_number(),
-            "{line}"
-        );
-        let (decision, total) = (&line["decision_ms"], &line["total_ms"]);
-        assert!(
-            decision.as_f64().unwrap() <= total.as_f64().unwrap(),
-            "{line}"
-        );
-        assert!(line["stages_ms"]["authorize"].is_number(), "{line}");
-        assert_eq!(
-            line["stages_ms"]["upstream"].is_number(),
-            outcome == "allow",
-            "{line}"
-        );
+        says(line, (outcome, reason, status, id));
     }
     assert!(of(&denied)["detail"].is_string());
     let malformed = lines
