@@ -232,7 +232,7 @@ fn what_was_not_answered_always_has_its_line() {
         request("GET", &format!("/g/{MINE}"), &headers),
     );
     assert_eq!(reply.status, 502);
-    let lines = lines(&sidegate, "\"status\":502");
+    let lines = lines(&sidegate, "\"status\":502,\"method\"");
     let line = lines.last().unwrap();
     assert_eq!(
         (&line["outcome"], &line["reason"]),
