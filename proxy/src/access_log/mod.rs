@@ -1,9 +1,9 @@
 //! The access log: one line of JSON for each request ([`Line`], docs/access-log.schema.json).
 //!
 //! Promise: what was refused or could not be decided is always written, what was allowed without something that
-//! could not be asked, and what was not answered or with a 5xx; of the other allows a part, chosen by the decision's id, so that all instances and
-//! whoever looks for one agree. No request waits for it: lines are written by a thread of their own, and
-//! one that finds no room is dropped and counted. A line holds ids and reasons, never a path, a query, a header or
+//! could not be asked, and what was not answered or with a 5xx; of the other allows a part, chosen by the
+//! decision's id, so that all instances and whoever looks for one agree. No request waits for it: lines are written
+//! by a thread of their own, and one that finds no room is dropped and counted. A line holds ids and reasons, never a path, a query, a header or
 //! a token.
 //!
 //! Does not: keep a line that cannot be written. A full disk must not stop what goes on.

@@ -41,7 +41,6 @@ pub(super) fn record(session: &Session, error: Option<&Error>, ctx: &RequestCont
         return;
     };
     let head = session.req_header();
-    let proxies = &ctx.generation.pipeline.trusted_proxies;
     tracing.record(Finished {
         trace,
         timeline: ctx.timeline,
@@ -52,7 +51,7 @@ pub(super) fn record(session: &Session, error: Option<&Error>, ctx: &RequestCont
         tier: ctx.basis.as_ref().and_then(|basis| basis.tier),
         degraded: ctx.degraded(),
         status: session.response_written().map(|answer| answer.status),
-        client: peer_of(session).and_then(|peer| proxies.client(peer, &head.headers)),
+        client: ctx.client,
         instance: ctx.tried.last().copied(),
         tries: ctx.tried.len(),
         failure: error.map(|error| error.etype().as_str()),

@@ -220,7 +220,8 @@ impl<F> Guarded<'_, F> {
 /// Dropped with its task before it was over: the process stops, or there was a panic. Nobody else tells about it.
 impl<F> Drop for Guarded<'_, F> {
     fn drop(&mut self) {
-        if self.is_over {
+        // Let go of: the gateway has told about it already, and only its connection was still busy.
+        if self.is_over || self.guard.handover.look_at().is_none() {
             return;
         }
         let end = End {
