@@ -13,11 +13,12 @@ use http::Method;
 use sidegate_loadtest::bench::{Bench, Row};
 use sidegate_loadtest::history::{Check, Fault, Guard, Scale, Subject};
 use sidegate_loadtest::{
-    Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
+    AmountError, Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
 };
 use thiserror::Error;
 
 use crate::paper::{CompareArgs, PageArgs, Wanted};
+use crate::played::ScenarioArgs;
 
 /// Load for Sidegate.
 #[derive(Debug, Parser)]
@@ -43,6 +44,8 @@ pub(crate) enum Command {
     Page(PageArgs),
     /// Hold a document against an earlier one: what is worse?
     Compare(CompareArgs),
+    /// Play ways of using Sidegate: users, herds, storms, outages, attacks.
+    Scenario(ScenarioArgs),
 }
 
 /// Of `bench`.
@@ -196,6 +199,8 @@ pub(crate) enum UsageError {
     Schedule(#[from] ScheduleError),
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(transparent)]
+    Amount(#[from] AmountError),
     #[error("neither a binary nor a stand-in")]
     NoSubject,
 }
