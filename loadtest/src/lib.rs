@@ -13,7 +13,7 @@
 //! [`history`] is another program over the same parts: it checks whether Sidegate ever grants a right
 //! later than a second after its revocation.
 //!
-//! [`mod@bench`] measures what was promised of it, row by row.
+//! [`mod@bench`] measures what was promised of it, row by row; [`peers`] does the same work with other proxies.
 //!
 //! What was measured becomes a [`document`], which is written as JSON and read by people as a page.
 //!
@@ -28,6 +28,7 @@ pub mod bench;
 pub mod document;
 pub mod history;
 pub mod ids;
+pub mod peers;
 pub mod postgres;
 pub mod redis;
 

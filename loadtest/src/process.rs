@@ -3,6 +3,7 @@
 //! Promises: it is ready when [`Sidegate::start`] returns, and gone when it is dropped; a token is good for
 //! an hour. Does not: know what is in the binary.
 
+mod exchange;
 mod service_key;
 mod setup;
 
@@ -16,11 +17,10 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use exchange::{get, post};
 use setup::{ANYWHERE, AUDIENCE, ISSUER, LINK_LIFETIME, SECRET, configuration};
 
 pub(crate) use service_key::ServiceKey;
@@ -75,19 +75,7 @@ impl Sidegate {
         setup: &Setup,
         environment: &[(&'static str, &'static str)],
     ) -> Result<Self, ProcessError> {
-        let folder = folder(setup)?;
-        let child = spawn(&[], binary, environment, &folder)?;
-        // From here on it ends with this struct.
-        let mut sidegate = Self {
-            child,
-            proxy: String::new(),
-            admin: String::new(),
-            folder,
-            binary: binary.to_owned(),
-            environment: environment.to_vec(),
-        };
-        sidegate.wait().await?;
-        Ok(sidegate)
+        Self::launch(&[], binary, &configuration(setup), environment).await
     }
 
     /// The same, run by another program: its command line.
@@ -96,15 +84,34 @@ impl Sidegate {
         binary: &Path,
         setup: &Setup,
     ) -> Result<Self, ProcessError> {
-        let folder = folder(setup)?;
-        let child = spawn(under, binary, &[], &folder)?;
+        Self::start_configured(under, binary, &configuration(setup)).await
+    }
+
+    /// The same, with a configuration of the caller's own.
+    pub(crate) async fn start_configured(
+        under: &[String],
+        binary: &Path,
+        configuration: &str,
+    ) -> Result<Self, ProcessError> {
+        Self::launch(under, binary, configuration, &[]).await
+    }
+
+    async fn launch(
+        under: &[String],
+        binary: &Path,
+        configuration: &str,
+        environment: &[(&'static str, &'static str)],
+    ) -> Result<Self, ProcessError> {
+        let folder = folder(configuration)?;
+        let child = spawn(under, binary, environment, &folder)?;
+        // From here on it ends with this struct.
         let mut sidegate = Self {
             child,
             proxy: String::new(),
             admin: String::new(),
             folder,
             binary: binary.to_owned(),
-            environment: Vec::new(),
+            environment: environment.to_vec(),
         };
         sidegate.wait().await?;
         Ok(sidegate)
@@ -230,7 +237,16 @@ pub(crate) async fn command(
     setup: &Setup,
     arguments: &[&str],
 ) -> Result<(), ProcessError> {
-    let folder = folder(setup)?;
+    command_configured(binary, &configuration(setup), arguments).await
+}
+
+/// The same, with a configuration of the caller's own.
+pub(crate) async fn command_configured(
+    binary: &Path,
+    configuration: &str,
+    arguments: &[&str],
+) -> Result<(), ProcessError> {
+    let folder = folder(configuration)?;
     let mut command = Command::new(binary);
     let (name, further) = arguments.split_first().unwrap_or((&"check", &[]));
     command
@@ -276,11 +292,11 @@ pub(crate) fn signal(name: &str, processes: &[u32]) -> io::Result<()> {
     kill.stderr(Stdio::null()).status().map(drop)
 }
 
-fn folder(setup: &Setup) -> io::Result<TempDir> {
+fn folder(configuration: &str) -> io::Result<TempDir> {
     let folder = tempfile::Builder::new()
         .prefix("sidegate-history")
         .tempdir()?;
-    fs::write(folder.path().join(CONFIG), configuration(setup))?;
+    fs::write(folder.path().join(CONFIG), configuration)?;
     Ok(folder)
 }
 
@@ -297,28 +313,6 @@ fn listening(log: &str) -> Option<(String, String)> {
 
 async fn is_ready(admin: &str) -> io::Result<bool> {
     Ok(get(admin, "/readyz").await?.starts_with("HTTP/1.1 200"))
-}
-
-async fn get(admin: &str, path: &str) -> io::Result<String> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
-    exchange(admin, &request).await
-}
-
-async fn post(admin: &str, path: &str, body: &str) -> io::Result<String> {
-    let length = body.len();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {admin}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
-         Connection: close\r\n\r\n{body}"
-    );
-    exchange(admin, &request).await
-}
-
-async fn exchange(admin: &str, request: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect(admin).await?;
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// The end of a log.

@@ -22,6 +22,7 @@ mod process;
 mod refusal;
 mod sample;
 mod stage;
+mod surroundings;
 mod template;
 mod usage;
 
@@ -141,7 +142,9 @@ pub enum PeersError {
         what: String,
     },
     /// What a process has used cannot be read.
-    #[error("/proc/{process}/task/*/schedstat: {source}; a kernel with CONFIG_SCHED_INFO is needed")]
+    #[error(
+        "/proc/{process}/task/*/schedstat: {source}; a kernel with CONFIG_SCHED_INFO is needed"
+    )]
     Usage {
         /// Which.
         process: u32,

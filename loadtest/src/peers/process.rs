@@ -130,14 +130,20 @@ pub(super) fn find(name: &Path) -> Option<PathBuf> {
     let places = ["", "/usr/local/sbin", "/usr/sbin", "/usr/local/bin"];
     let candidates = places.map(|place| Path::new(place).join(name));
     candidates.into_iter().find(|candidate| {
-        let asked = Command::new(candidate).arg("-v").stdin(Stdio::null()).output();
+        let asked = Command::new(candidate)
+            .arg("-v")
+            .stdin(Stdio::null())
+            .output();
         asked.is_ok()
     })
 }
 
 /// What it says that it is, in one line.
 pub(super) fn version(program: &Path, argument: &str) -> String {
-    let asked = Command::new(program).arg(argument).stdin(Stdio::null()).output();
+    let asked = Command::new(program)
+        .arg(argument)
+        .stdin(Stdio::null())
+        .output();
     let Ok(output) = asked else {
         return String::new();
     };
@@ -145,9 +151,15 @@ pub(super) fn version(program: &Path, argument: &str) -> String {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr),
     );
-    let line = out.lines().chain(err.lines()).find(|line| !line.trim().is_empty());
-    let words = line.unwrap_or_default().split_whitespace();
-    words.filter(|word| word.chars().any(|it| it.is_ascii_digit())).take(1).collect()
+    let line = out
+        .lines()
+        .chain(err.lines())
+        .find(|line| !line.trim().is_empty());
+    // A word, or a part of one between slashes, that begins with a digit and has a point.
+    let mut words = line.unwrap_or_default().split([' ', '/']);
+    let is_version =
+        |word: &&str| word.contains('.') && word.starts_with(|it: char| it.is_ascii_digit());
+    words.find(is_version).unwrap_or_default().to_owned()
 }
 
 fn free_address() -> io::Result<SocketAddr> {

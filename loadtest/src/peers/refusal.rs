@@ -45,7 +45,9 @@ impl Stage {
             let asked = self.asked.load(Ordering::Relaxed) - before;
             if ![401, 403].contains(&answer.status) || asked != 0 {
                 let (status, what) = (answer.status, bad.what);
-                let what = format!("{what} is answered with {status}, and the application was asked {asked} times");
+                let what = format!(
+                    "{what} is answered with {status}, and the application was asked {asked} times"
+                );
                 return Err(wrong(started.peer, what));
             }
         }

@@ -92,6 +92,13 @@ fn open(text: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::process::Command;
+
+    use super::super::issuer::Issuer;
+    use super::super::peer::Program;
+    use super::super::process::find;
     use super::*;
 
     #[test]
@@ -104,5 +111,55 @@ mod tests {
         assert!(filled.unwrap().contains("listen 127.0.0.1:1;"));
         let refused = template.render(&[]).unwrap_err().to_string();
         assert_eq!(refused, "a.conf: nothing is known for @listen@");
+    }
+
+    /// Every configuration, as the programs themselves see it.
+    #[test]
+    fn programs_accept_what_they_are_given() {
+        let folder = tempfile::tempdir().unwrap();
+        let issuer = Issuer::new().unwrap();
+        fs::write(folder.path().join("issuer.pem"), &issuer.pem).unwrap();
+        fs::write(folder.path().join("jwks.json"), &issuer.jwks).unwrap();
+        let accepts = |program: &str, arguments: &[&str], template: Template, gate: &str| {
+            let path = folder.path().join(template.name());
+            let here = folder.path().display().to_string();
+            let values = [
+                ("gate", gate),
+                ("listen", "127.0.0.1:18080"),
+                ("listen_port", "18080"),
+                ("folder", &here),
+                ("keys", &here),
+                ("issuer", "https://peers.invalid/"),
+                ("audience", "peers"),
+                ("token", "a.b.c"),
+                ("backend", "127.0.0.1:18081"),
+                ("backend_port", "18081"),
+                ("authorizer", "127.0.0.1:18082"),
+                ("authorizer_port", "18082"),
+            ];
+            fs::write(&path, template.render(&values).unwrap()).unwrap();
+            let program = find(Path::new(program)).expect(program);
+            let checked = Command::new(program).args(arguments).arg(&path).output();
+            checked.unwrap()
+        };
+        let nginx = &["-e", "stderr", "-t", "-c"][..];
+        let (haproxy, envoy) = (&["-c", "-f"][..], &["--mode", "validate", "-c"][..]);
+        let mut cases = vec![("nginx", nginx, AUTHORIZER, String::new())];
+        for peer in Peer::ALL {
+            match peer.program() {
+                Program::Nginx => cases.push(("nginx", nginx, NGINX, gate(peer))),
+                Program::Haproxy => cases.push(("haproxy", haproxy, HAPROXY, gate(peer))),
+                Program::Envoy if find(Path::new("envoy")).is_none() => {}
+                Program::Envoy => cases.push(("envoy", envoy, ENVOY, gate(peer))),
+                Program::Sidegate | Program::BarePingora => {}
+            }
+        }
+        for (program, arguments, template, gate) in cases {
+            let checked = accepts(program, arguments, template, &gate);
+            assert!(checked.status.success(), "{}: {checked:?}", template.name());
+        }
+        // And they do look at it.
+        let checked = accepts("nginx", nginx, NGINX, "auth_request on and on;");
+        assert!(!checked.status.success());
     }
 }

@@ -19,7 +19,8 @@ impl Usage {
         let mut usage = Self(BTreeMap::new());
         let read = usage.add(process).and_then(|()| {
             let is_empty = usage.0.is_empty();
-            let missing = || io::Error::new(io::ErrorKind::NotFound, "no such process, or no such file");
+            let missing =
+                || io::Error::new(io::ErrorKind::NotFound, "no such process, or no such file");
             if is_empty { Err(missing()) } else { Ok(()) }
         });
         read.map_err(|source| PeersError::Usage { process, source })?;
