@@ -9,6 +9,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use super::peer::Peer;
 use super::process::find;
 use super::stage::{FROM_MEMORY, Stage};
 use super::{Comparison, PeersError};
@@ -41,6 +42,11 @@ pub(super) async fn count(
             "no bare Pingora was named".to_owned(),
         ));
     };
+    if !stage.peers.iter().any(|it| it.peer == Peer::Sidegate) {
+        return Ok(Instructions::NotCounted(
+            "sidegate was not asked for".to_owned(),
+        ));
+    }
     if find(Path::new("valgrind")).is_none() {
         return Ok(Instructions::NotCounted(
             "valgrind is not installed".to_owned(),

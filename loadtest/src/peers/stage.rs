@@ -13,10 +13,10 @@ use super::issuer::{BadToken, Issuer};
 use super::outcome::Skipped;
 use super::peer::{Peer, Program};
 use super::process::{Running, find};
-use super::surroundings::{Surroundings, USUAL_PATIENCE};
+use super::surroundings::Surroundings;
 use super::{Comparison, PeersError};
 use crate::ids::{Table, id};
-use crate::process::{Sidegate, command_configured};
+use crate::process::Sidegate;
 use crate::server::Server;
 
 /// What everybody is measured on.
@@ -56,11 +56,15 @@ impl Stage {
         let asked = Arc::new(AtomicU64::new(0));
         let backend = Server::fixed(BODY, Arc::clone(&asked)).await?;
         let under = cores.map(Cores::peer_command).unwrap_or_default();
-        let mut surroundings =
-            Surroundings::new(&issuer, backend, token.clone(), under, (owner, generation)).await?;
-        let configuration = surroundings.sidegate("{}", USUAL_PATIENCE)?;
-        command_configured(&comparison.sidegate, &configuration, &["migrate"]).await?;
+        let mut surroundings = Surroundings::new(&issuer, backend, token.clone(), under)?;
         let (wanted, mut skipped) = wanted(comparison);
+        if wanted
+            .iter()
+            .any(|(peer, _)| peer.program() == Program::Sidegate)
+        {
+            let started = surroundings.start_database(&comparison.sidegate, owner, generation);
+            started.await?;
+        }
         let authorizer = surroundings.start_authorizer(&wanted)?;
         let mut peers = Vec::with_capacity(wanted.len());
         for (peer, program) in wanted {

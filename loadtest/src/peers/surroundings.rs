@@ -18,57 +18,76 @@ use super::stage::{Process, Started};
 use super::template::{AUTHORIZER, ENVOY, HAPROXY, NGINX, SIDEGATE, Template, gate};
 use crate::bench::stage::{LOGIN, fill, wait};
 use crate::postgres::Cluster;
-use crate::process::Sidegate;
+use crate::process::{Sidegate, command_configured};
 use crate::server::Server;
 
 /// What peers are configured for.
 pub(super) struct Surroundings {
     folder: TempDir,
     backend: Server,
-    database: String,
-    owner: String,
+    database: Option<Database>,
     token: String,
     authorizer: Option<SocketAddr>,
     under: Vec<String>,
+}
+
+/// Where Sidegate decides from.
+struct Database {
+    url: String,
+    owner_url: String,
     _cluster: Cluster,
 }
 
 impl Surroundings {
-    pub(super) async fn new(
+    pub(super) fn new(
         issuer: &Issuer,
         backend: Server,
         token: String,
         under: Vec<String>,
-        (owner, generation): (Uuid, Uuid),
     ) -> Result<Self, PeersError> {
         let folder = tempfile::Builder::new()
             .prefix("sidegate-peers")
             .tempdir()?;
         fs::write(folder.path().join("issuer.pem"), &issuer.pem)?;
         fs::write(folder.path().join("jwks.json"), &issuer.jwks)?;
-        let cluster = tokio::task::spawn_blocking(Cluster::start).await??;
-        let url = cluster.create_database("app")?;
-        fill(&url, owner, &[generation]).await.map_err(Box::new)?;
         Ok(Self {
             folder,
             backend,
-            database: url.replacen("sidegate@", &format!("{LOGIN}@"), 1),
-            owner: url,
+            database: None,
             token,
             authorizer: None,
             under,
-            _cluster: cluster,
         })
+    }
+
+    /// Starts a database for Sidegate, with this owner of this generation.
+    pub(super) async fn start_database(
+        &mut self,
+        program: &Path,
+        owner: Uuid,
+        generation: Uuid,
+    ) -> Result<(), PeersError> {
+        let cluster = tokio::task::spawn_blocking(Cluster::start).await??;
+        let owner_url = cluster.create_database("app")?;
+        let filled = fill(&owner_url, owner, &[generation]).await;
+        filled.map_err(Box::new)?;
+        self.database = Some(Database {
+            url: owner_url.replacen("sidegate@", &format!("{LOGIN}@"), 1),
+            owner_url,
+            _cluster: cluster,
+        });
+        let configuration = self.sidegate("{}", USUAL_PATIENCE)?;
+        command_configured(program, &configuration, &["migrate"]).await?;
+        Ok(())
     }
 
     /// Sidegate's configuration, with this told about requests; so long may one question take, in seconds.
     pub(super) fn sidegate(&self, telemetry: &str, patience: &str) -> Result<String, PeersError> {
-        let further = [
-            ("telemetry", telemetry),
-            ("patience", patience),
-            ("database", &self.database),
-            ("owner", &self.owner),
-        ];
+        let mut further = vec![("telemetry", telemetry), ("patience", patience)];
+        // Without one, two placeholders stay open, which is an error.
+        if let Some(Database { url, owner_url, .. }) = &self.database {
+            further.extend([("database", url.as_str()), ("owner", owner_url)]);
+        }
         self.render(SIDEGATE, &further)
     }
 
@@ -228,6 +247,6 @@ impl Surroundings {
 
 const EVERY_LINE: &str = "{ access_log: { allows: 1 } }";
 /// Seconds, as by default.
-pub(super) const USUAL_PATIENCE: &str = "2";
+const USUAL_PATIENCE: &str = "2";
 /// One worker; no second process that could take over; nothing said that is no error.
 const ENVOY_ARGUMENTS: &[&str] = &["--concurrency", "1", "--disable-hot-restart", "-l", "error"];
