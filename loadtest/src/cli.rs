@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use http::Method;
 use sidegate_loadtest::bench::{Bench, Row};
 use sidegate_loadtest::history::{Check, Fault, Guard, Scale, Subject};
+use sidegate_loadtest::peers::{Comparison, Peer};
 use sidegate_loadtest::{
     AmountError, Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
 };
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Play ways of using Sidegate: users, herds, storms, outages, attacks.
     Scenario(ScenarioArgs),
+    /// Do the same work with other proxies, and compare.
+    Peers(PeersArgs),
 }
 
 /// Of `bench`.
@@ -54,6 +57,12 @@ pub(crate) struct BenchArgs {
     /// The binary to be measured: an optimised one.
     #[arg(long, value_name = "PATH")]
     sidegate: PathBuf,
+    /// Bare Pingora, for the row cpu: `bare-pingora` of the same build.
+    #[arg(long, value_name = "PATH")]
+    bare: Option<PathBuf>,
+    /// Envoy, for the row cpu, where it is not on the PATH.
+    #[arg(long, value_name = "PATH")]
+    envoy: Option<PathBuf>,
     /// More of everything, for narrower intervals.
     #[arg(long)]
     full: bool,
@@ -71,9 +80,60 @@ impl BenchArgs {
         };
         Bench {
             sidegate: self.sidegate,
+            bare: self.bare,
+            envoy: self.envoy,
             rows,
             full: self.full,
         }
+    }
+}
+
+/// Of `peers`.
+#[derive(Debug, Args)]
+pub(crate) struct PeersArgs {
+    /// The binary to be compared: an optimised one.
+    #[arg(long, value_name = "PATH")]
+    sidegate: PathBuf,
+    /// Bare Pingora: `bare-pingora` of the same build.
+    #[arg(long, value_name = "PATH")]
+    bare: Option<PathBuf>,
+    /// Envoy, where it is not on the PATH.
+    #[arg(long, value_name = "PATH")]
+    envoy: Option<PathBuf>,
+    /// 31 rounds in place of 15, for narrower intervals.
+    #[arg(long, conflicts_with = "rounds")]
+    full: bool,
+    /// So many rounds; fewer than 15 are only to see that it works.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200))]
+    rounds: Option<u16>,
+    /// Only the peer of this name; may be given more than once.
+    #[arg(long, value_name = "PEER")]
+    only: Vec<Peer>,
+    /// Do not count instructions under valgrind.
+    #[arg(long)]
+    no_instructions: bool,
+    /// Where to write everything as JSON: a file, or - for standard output.
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    json: Sink,
+}
+
+impl PeersArgs {
+    /// The comparison and where its outcome goes.
+    pub(crate) fn parse(self) -> (Comparison, Sink) {
+        let usual = if self.full {
+            Comparison::FULL_ROUNDS
+        } else {
+            Comparison::ROUNDS
+        };
+        let comparison = Comparison {
+            sidegate: self.sidegate,
+            bare: self.bare,
+            envoy: self.envoy,
+            rounds: self.rounds.map_or(usual, usize::from),
+            instructions: !self.no_instructions,
+            only: self.only,
+        };
+        (comparison, self.json)
     }
 }
 

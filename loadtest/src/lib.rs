@@ -13,7 +13,7 @@
 //! [`history`] is another program over the same parts: it checks whether Sidegate ever grants a right
 //! later than a second after its revocation.
 //!
-//! [`mod@bench`] measures what was promised of it, row by row.
+//! [`mod@bench`] measures what was promised of it, row by row; [`peers`] does the same work with other proxies.
 //!
 //! What was measured becomes a [`document`], which is written as JSON, held against [`limit`]s,
 //! [`mod@compare`]d with an earlier one, and read by people as a [`page`].
@@ -32,6 +32,7 @@ pub mod history;
 pub mod ids;
 pub mod limit;
 pub mod page;
+pub mod peers;
 pub mod postgres;
 pub mod redis;
 pub mod scenario;
@@ -49,6 +50,7 @@ mod seed;
 mod server;
 mod tally;
 mod target;
+mod usage;
 mod worker;
 
 pub use plan::{

@@ -19,13 +19,15 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
+use serde::Serialize;
 use sidegate_loadtest::bench::{self, BenchError, bench};
 use sidegate_loadtest::history::{self, HistoryError, Outcome, check};
-use sidegate_loadtest::{Report, RunError, run};
+use sidegate_loadtest::peers::{self, PeersError, compare};
+use sidegate_loadtest::{RunError, run};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{BenchArgs, Cli, Command, HistoryArgs, RunArgs, Sink, UsageError};
+use crate::cli::{BenchArgs, Cli, Command, HistoryArgs, PeersArgs, RunArgs, Sink, UsageError};
 use crate::example::ExampleError;
 use crate::paper::PaperError;
 use crate::played::PlayError;
@@ -64,6 +66,10 @@ async fn carry_out(command: Command) -> Result<bool, Failure> {
         }
         Command::Compare(args) => Ok(args.carry_out()?),
         Command::Scenario(args) => Ok(played::carry_out(args).await?),
+        Command::Peers(args) => {
+            beside_peers(args).await?;
+            Ok(true)
+        }
     }
 }
 
@@ -113,6 +119,23 @@ async fn measure(args: BenchArgs) -> Result<bool, Failure> {
     Ok(missed == 0)
 }
 
+/// The tables are for people, and everything is in the JSON.
+async fn beside_peers(args: PeersArgs) -> Result<(), Failure> {
+    let (comparison, sink) = args.parse();
+    let cases = Cases::new();
+    let compared = compare(&comparison, |event| match event {
+        peers::Event::Skipped(skipped) => {
+            cases.say(&format!("{} is skipped: {}", skipped.peer, skipped.reason));
+        }
+        peers::Event::Round { done, all } => cases.begin("round", done, all),
+    })
+    .await;
+    cases.finish();
+    let outcome = compared?;
+    say(&outcome.to_string());
+    write(&outcome, &sink)
+}
+
 /// Ended early it still stops what it has started.
 async fn play(args: HistoryArgs) -> Result<Outcome, Failure> {
     let plan = args.parse()?;
@@ -160,7 +183,7 @@ async fn load(args: RunArgs) -> Result<bool, Failure> {
     Ok(is_answered && verdicts.iter().all(|verdict| verdict.is_met))
 }
 
-fn write(report: &Report, sink: &Sink) -> Result<(), Failure> {
+fn write(report: &impl Serialize, sink: &Sink) -> Result<(), Failure> {
     let mut text = serde_json::to_vec_pretty(report).map_err(io::Error::from)?;
     text.push(b'\n');
     match sink {
@@ -196,6 +219,8 @@ enum Failure {
     Paper(#[from] PaperError),
     #[error(transparent)]
     Play(#[from] PlayError),
+    #[error("peers cannot be compared")]
+    Peers(#[from] PeersError),
     #[error("interrupted")]
     Interrupted,
 }
@@ -204,7 +229,11 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Paper(_) | Self::Play(PlayError::Usage(_)) => WRONG_USAGE,
-            Self::History(_) | Self::Bench(_) | Self::Play(_) | Self::Interrupted => NOT_RUN,
+            Self::History(_)
+            | Self::Bench(_)
+            | Self::Peers(_)
+            | Self::Play(_)
+            | Self::Interrupted => NOT_RUN,
             Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,
             Self::Runtime(_) | Self::Run(_) | Self::Example(_) | Self::Write(_) => FAILED,
         }

@@ -3,6 +3,7 @@
 //! Promises: it is ready when [`Sidegate::start`] returns, and gone when it is dropped; a token is good for
 //! an hour. Does not: know what is in the binary.
 
+mod exchange;
 mod service_key;
 mod setup;
 
@@ -16,12 +17,11 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use crate::scrape::Scrape;
+use exchange::{get, post};
 use setup::{ANYWHERE, AUDIENCE, ISSUER, LINK_LIFETIME, SECRET, configuration};
 
 pub(crate) use service_key::ServiceKey;
@@ -76,19 +76,7 @@ impl Sidegate {
         setup: &Setup,
         environment: &[(&'static str, &'static str)],
     ) -> Result<Self, ProcessError> {
-        let folder = folder(setup)?;
-        let child = spawn(&[], binary, environment, &folder)?;
-        // From here on it ends with this struct.
-        let mut sidegate = Self {
-            child,
-            proxy: String::new(),
-            admin: String::new(),
-            folder,
-            binary: binary.to_owned(),
-            environment: environment.to_vec(),
-        };
-        sidegate.wait().await?;
-        Ok(sidegate)
+        Self::launch(&[], binary, &configuration(setup), environment).await
     }
 
     /// The same, run by another program: its command line.
@@ -97,35 +85,34 @@ impl Sidegate {
         binary: &Path,
         setup: &Setup,
     ) -> Result<Self, ProcessError> {
-        let folder = folder(setup)?;
-        let child = spawn(under, binary, &[], &folder)?;
-        let mut sidegate = Self {
-            child,
-            proxy: String::new(),
-            admin: String::new(),
-            folder,
-            binary: binary.to_owned(),
-            environment: Vec::new(),
-        };
-        sidegate.wait().await?;
-        Ok(sidegate)
+        Self::start_configured(under, binary, &configuration(setup)).await
     }
 
-    /// One with a configuration of its own, beside which these files are.
-    pub(crate) async fn start_with(
+    /// The same, with a configuration of the caller's own.
+    pub(crate) async fn start_configured(
+        under: &[String],
         binary: &Path,
         configuration: &str,
-        files: &[(&str, &str)],
     ) -> Result<Self, ProcessError> {
-        let folder = folder_with(configuration, files)?;
-        let child = spawn(&[], binary, &[], &folder)?;
+        Self::launch(under, binary, configuration, &[]).await
+    }
+
+    async fn launch(
+        under: &[String],
+        binary: &Path,
+        configuration: &str,
+        environment: &[(&'static str, &'static str)],
+    ) -> Result<Self, ProcessError> {
+        let folder = folder(configuration)?;
+        let child = spawn(under, binary, environment, &folder)?;
+        // From here on it ends with this struct.
         let mut sidegate = Self {
             child,
             proxy: String::new(),
             admin: String::new(),
             folder,
             binary: binary.to_owned(),
-            environment: Vec::new(),
+            environment: environment.to_vec(),
         };
         sidegate.wait().await?;
         Ok(sidegate)
@@ -257,24 +244,16 @@ pub(crate) async fn command(
     setup: &Setup,
     arguments: &[&str],
 ) -> Result<(), ProcessError> {
-    run_command(binary, folder(setup)?, arguments).await
+    command_configured(binary, &configuration(setup), arguments).await
 }
 
-/// The same, with a configuration of its own.
-pub(crate) async fn command_with(
+/// The same, with a configuration of the caller's own.
+pub(crate) async fn command_configured(
     binary: &Path,
     configuration: &str,
-    files: &[(&str, &str)],
     arguments: &[&str],
 ) -> Result<(), ProcessError> {
-    run_command(binary, folder_with(configuration, files)?, arguments).await
-}
-
-async fn run_command(
-    binary: &Path,
-    folder: TempDir,
-    arguments: &[&str],
-) -> Result<(), ProcessError> {
+    let folder = folder(configuration)?;
     let mut command = Command::new(binary);
     let (name, further) = arguments.split_first().unwrap_or((&"check", &[]));
     command
@@ -323,16 +302,9 @@ pub(crate) fn signal(name: &str, processes: &[u32]) -> io::Result<()> {
     kill.stderr(Stdio::null()).status().map(drop)
 }
 
-fn folder(setup: &Setup) -> io::Result<TempDir> {
-    folder_with(&configuration(setup), &[])
-}
-
-fn folder_with(configuration: &str, files: &[(&str, &str)]) -> io::Result<TempDir> {
+fn folder(configuration: &str) -> io::Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("sidegate-load").tempdir()?;
     fs::write(folder.path().join(CONFIG), configuration)?;
-    for (name, content) in files {
-        fs::write(folder.path().join(name), content)?;
-    }
     Ok(folder)
 }
 
@@ -349,28 +321,6 @@ fn listening(log: &str) -> Option<(String, String)> {
 
 async fn is_ready(admin: &str) -> io::Result<bool> {
     Ok(get(admin, "/readyz").await?.starts_with("HTTP/1.1 200"))
-}
-
-async fn get(admin: &str, path: &str) -> io::Result<String> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
-    exchange(admin, &request).await
-}
-
-async fn post(admin: &str, path: &str, body: &str) -> io::Result<String> {
-    let length = body.len();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {admin}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
-         Connection: close\r\n\r\n{body}"
-    );
-    exchange(admin, &request).await
-}
-
-async fn exchange(admin: &str, request: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect(admin).await?;
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// The end of a log.

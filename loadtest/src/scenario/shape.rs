@@ -252,7 +252,7 @@ impl FromStr for Scenario {
 pub(super) const ALWAYS: [&str; 3] = ["p95 < 75ms", "errors < 0.1%", "let_in = 0"];
 
 /// Few enough to be in memory soon.
-const PAIRS: u64 = 1_000;
+pub(super) const PAIRS: u64 = 1_000;
 /// Clients at once.
 const HERD: u64 = 1_000;
 /// Seconds between two requests of a user.
