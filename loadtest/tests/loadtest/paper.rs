@@ -39,6 +39,8 @@ async fn a_required_limit_decides_and_the_run_is_written() {
             let files = [
                 "--connections",
                 "2",
+                "--warmup",
+                "0s",
                 "--document",
                 "r.json",
                 "--html",
