@@ -27,7 +27,7 @@ pub(super) fn measured(run: &Measured, number: u32) -> Markup {
             p { (run.about) }
             (figures(run))
             (scroll("Latency", &percentiles(report)))
-            @if !limits.is_empty() { (scroll("Limits of this run", &limit_table(&limits))) }
+            @if !limits.is_empty() { (scroll("Limits of this run", &limit_table(&limits, false))) }
             div.plots {
                 div { (charts::distribution(&[(Ink::After, run.name.as_str(), report)])) (flow::flow(&run.flow)) }
                 div { (charts::course(run)) }

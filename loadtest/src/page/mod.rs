@@ -83,3 +83,6 @@ fn scroll(name: &str, table: &Markup) -> Markup {
 fn is_missing(cell: &str) -> bool {
     matches!(cell.trim(), "" | "-" | "–" | "—")
 }
+
+#[cfg(test)]
+mod tests;

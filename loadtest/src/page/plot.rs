@@ -20,7 +20,7 @@ use thiserror::Error;
 
 /// Units of the drawing, which is as wide as its place on the page.
 const WIDTH: u32 = 1200;
-const TEXT: u32 = 28;
+const TEXT: u32 = 32;
 const LINE: u32 = 4;
 
 /// What there is to draw.
@@ -149,8 +149,8 @@ impl Plot {
         let mut chart = ChartBuilder::on(&root)
             .margin_top(16)
             .margin_right(36)
-            .x_label_area_size(84)
-            .y_label_area_size(136)
+            .x_label_area_size(96)
+            .y_label_area_size(160)
             .build_cartesian_2d(x.clone(), y.clone())?;
         chart
             .configure_mesh()
@@ -196,19 +196,13 @@ impl Plot {
 /// Marks that are near each other write their labels at so many heights.
 const LANES: u8 = 4;
 
-/// The decades that hold `low` to `high`, as exponents: at least one.
-pub(super) fn decades(low: f64, high: f64) -> Range<f64> {
-    let (start, end) = (low.log10().floor(), high.log10().ceil());
-    start..end.max(start + 1.0)
-}
-
 /// Round steps from 0 to at least `high`: the range, and its ticks.
 pub(super) fn steps(high: f64) -> (Range<f64>, Vec<f64>) {
     let high = if high > 0.0 { high } else { 1.0 };
-    let power = 10_f64.powf((high / 5.0).log10().floor());
+    let power = 10_f64.powf((high / 6.0).log10().floor());
     let sizes = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter();
     let mut sizes = sizes.map(|size| size * power);
-    let step = sizes.find(|step| high / step <= 5.0).unwrap_or(high);
+    let step = sizes.find(|step| high / step <= 6.0).unwrap_or(high);
     let ticks = (0_u8..=6).map(|place| f64::from(place) * step);
     let end = (high / step).ceil() * step;
     (0.0..end, ticks.filter(|tick| *tick <= end).collect())
