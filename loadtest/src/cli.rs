@@ -8,15 +8,18 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::beside::PeersArgs;
 use clap::{Args, Parser, Subcommand};
 use http::Method;
 use sidegate_loadtest::bench::{Bench, Row};
 use sidegate_loadtest::history::{Check, Fault, Guard, Scale, Subject};
-use sidegate_loadtest::peers::{Comparison, Peer};
 use sidegate_loadtest::{
-    Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
+    AmountError, Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
 };
 use thiserror::Error;
+
+use crate::paper::{CompareArgs, PageArgs, Wanted};
+use crate::played::ScenarioArgs;
 
 /// Load for Sidegate.
 #[derive(Debug, Parser)]
@@ -40,6 +43,12 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Do the same work with other proxies, and compare.
     Peers(PeersArgs),
+    /// Make a page for people from a document.
+    Page(PageArgs),
+    /// Hold a document against an earlier one: what is worse?
+    Compare(CompareArgs),
+    /// Play ways of using Sidegate: users, herds, storms, outages, attacks.
+    Scenario(ScenarioArgs),
 }
 
 /// Of `bench`.
@@ -76,55 +85,6 @@ impl BenchArgs {
             rows,
             full: self.full,
         }
-    }
-}
-
-/// Of `peers`.
-#[derive(Debug, Args)]
-pub(crate) struct PeersArgs {
-    /// The binary to be compared: an optimised one.
-    #[arg(long, value_name = "PATH")]
-    sidegate: PathBuf,
-    /// Bare Pingora: `bare-pingora` of the same build.
-    #[arg(long, value_name = "PATH")]
-    bare: Option<PathBuf>,
-    /// Envoy, where it is not on the PATH.
-    #[arg(long, value_name = "PATH")]
-    envoy: Option<PathBuf>,
-    /// 31 rounds in place of 15, for narrower intervals.
-    #[arg(long, conflicts_with = "rounds")]
-    full: bool,
-    /// So many rounds; fewer than 15 are only to see that it works.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200))]
-    rounds: Option<u16>,
-    /// Only the peer of this name; may be given more than once.
-    #[arg(long, value_name = "PEER")]
-    only: Vec<Peer>,
-    /// Do not count instructions under valgrind.
-    #[arg(long)]
-    no_instructions: bool,
-    /// Where to write everything as JSON: a file, or - for standard output.
-    #[arg(long, value_name = "FILE", default_value = "-")]
-    json: Sink,
-}
-
-impl PeersArgs {
-    /// The comparison and where its outcome goes.
-    pub(crate) fn parse(self) -> (Comparison, Sink) {
-        let usual = if self.full {
-            Comparison::FULL_ROUNDS
-        } else {
-            Comparison::ROUNDS
-        };
-        let comparison = Comparison {
-            sidegate: self.sidegate,
-            bare: self.bare,
-            envoy: self.envoy,
-            rounds: self.rounds.map_or(usual, usize::from),
-            instructions: !self.no_instructions,
-            only: self.only,
-        };
-        (comparison, self.json)
     }
 }
 
@@ -227,6 +187,8 @@ pub(crate) struct RunArgs {
     /// Where to write the report as JSON: a file, or - for standard output.
     #[arg(long, value_name = "FILE", default_value = "-")]
     json: Sink,
+    #[command(flatten)]
+    wanted: Wanted,
     /// Permit targets outside this machine. Only for machines that are yours.
     #[arg(long)]
     allow_remote: bool,
@@ -248,6 +210,8 @@ pub(crate) enum UsageError {
     Schedule(#[from] ScheduleError),
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(transparent)]
+    Amount(#[from] AmountError),
     #[error("neither a binary nor a stand-in")]
     NoSubject,
 }
@@ -281,8 +245,8 @@ impl HistoryArgs {
 }
 
 impl RunArgs {
-    /// The plan and where its report goes.
-    pub(crate) async fn parse(self) -> Result<(Plan, Sink), UsageError> {
+    /// The plan, where its report goes, and what else is to become of it.
+    pub(crate) async fn parse(self) -> Result<(Plan, Sink, Wanted), UsageError> {
         let Self {
             urls,
             headers,
@@ -312,7 +276,7 @@ impl RunArgs {
             sources: self.sources,
             timeout,
         };
-        Ok((Plan::new(load)?, self.json))
+        Ok((Plan::new(load)?, self.json, self.wanted))
     }
 }
 

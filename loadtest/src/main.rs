@@ -1,14 +1,17 @@
 //! The command `sidegate-loadtest`.
 //!
 //! Promises: the report alone goes to standard output, everything for people to standard error;
-//! exit code 0 when at least one request was answered (or the application did what it was told), 1
-//! when none was or the run failed, 2 for wrong usage. A check of histories says 0 when the property
+//! exit code 0 when at least one request was answered and every required limit holds (or the application
+//! did what it was told), 1 when not or when the run failed, 2 for wrong usage. A check of histories says 0 when the property
 //! held, 1 when it did not, 2 when it could not be found out; its summary is the last line.
 //!
 //! Does not: hold any logic of the run; that is the library's.
 
+mod beside;
 mod cli;
 mod example;
+mod paper;
+mod played;
 mod progress;
 
 use std::error::Error;
@@ -17,16 +20,17 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use serde::Serialize;
 use sidegate_loadtest::bench::{self, BenchError, bench};
 use sidegate_loadtest::history::{self, HistoryError, Outcome, check};
-use sidegate_loadtest::peers::{self, PeersError, compare};
 use sidegate_loadtest::{Report, RunError, run};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{BenchArgs, Cli, Command, HistoryArgs, PeersArgs, RunArgs, Sink, UsageError};
+use crate::beside::BesideError;
+use crate::cli::{BenchArgs, Cli, Command, HistoryArgs, RunArgs, Sink, UsageError};
 use crate::example::ExampleError;
+use crate::paper::PaperError;
+use crate::played::PlayError;
 use crate::progress::{Cases, Display};
 
 fn main() -> ExitCode {
@@ -49,15 +53,21 @@ fn main() -> ExitCode {
 /// Whether the command did what it is for.
 async fn carry_out(command: Command) -> Result<bool, Failure> {
     match command {
-        Command::Run(args) => Ok(load(*args).await?.completed > 0),
+        Command::Run(args) => load(*args).await,
         Command::App(command) => {
             example::carry_out(command).await?;
             Ok(true)
         }
         Command::History(args) => history(args).await,
         Command::Bench(args) => measure(args).await,
+        Command::Page(args) => {
+            args.carry_out()?;
+            Ok(true)
+        }
+        Command::Compare(args) => Ok(args.carry_out()?),
+        Command::Scenario(args) => Ok(played::carry_out(args).await?),
         Command::Peers(args) => {
-            beside_peers(args).await?;
+            beside::carry_out(args).await?;
             Ok(true)
         }
     }
@@ -109,23 +119,6 @@ async fn measure(args: BenchArgs) -> Result<bool, Failure> {
     Ok(missed == 0)
 }
 
-/// The tables are for people, and everything is in the JSON.
-async fn beside_peers(args: PeersArgs) -> Result<(), Failure> {
-    let (comparison, sink) = args.parse();
-    let cases = Cases::new();
-    let compared = compare(&comparison, |event| match event {
-        peers::Event::Skipped(skipped) => {
-            cases.say(&format!("{} is skipped: {}", skipped.peer, skipped.reason));
-        }
-        peers::Event::Round { done, all } => cases.begin("round", done, all),
-    })
-    .await;
-    cases.finish();
-    let outcome = compared?;
-    say(&outcome.to_string());
-    write(&outcome, &sink)
-}
-
 /// Ended early it still stops what it has started.
 async fn play(args: HistoryArgs) -> Result<Outcome, Failure> {
     let plan = args.parse()?;
@@ -153,17 +146,27 @@ fn played(cases: &Cases, event: &history::Event<'_>) {
     }
 }
 
-async fn load(args: RunArgs) -> Result<Report, Failure> {
-    let (plan, sink) = args.parse().await?;
+/// Whether anything was answered, and everything holds that is to.
+async fn load(args: RunArgs) -> Result<bool, Failure> {
+    let (plan, sink, wanted) = args.parse().await?;
     let mut display = Display::new(plan.schedule().span());
     let report = run(plan, |progress| display.show(progress)).await?;
     display.finish();
     say(&report.to_string());
     write(&report, &sink)?;
-    Ok(report)
+    let is_answered = report.completed > 0;
+    let verdicts = wanted.write(report)?;
+    for verdict in &verdicts {
+        let outcome = if verdict.is_met { "met" } else { "missed" };
+        say(&format!(
+            "{outcome}     {}, found {}",
+            verdict.limit, verdict.found
+        ));
+    }
+    Ok(is_answered && verdicts.iter().all(|verdict| verdict.is_met))
 }
 
-fn write(report: &impl Serialize, sink: &Sink) -> Result<(), Failure> {
+fn write(report: &Report, sink: &Sink) -> Result<(), Failure> {
     let mut text = serde_json::to_vec_pretty(report).map_err(io::Error::from)?;
     text.push(b'\n');
     match sink {
@@ -195,8 +198,12 @@ enum Failure {
     History(#[from] HistoryError),
     #[error("a row cannot be measured")]
     Bench(#[source] BenchError),
-    #[error("peers cannot be compared")]
-    Peers(#[from] PeersError),
+    #[error(transparent)]
+    Paper(#[from] PaperError),
+    #[error(transparent)]
+    Play(#[from] PlayError),
+    #[error(transparent)]
+    Beside(#[from] BesideError),
     #[error("interrupted")]
     Interrupted,
 }
@@ -204,8 +211,12 @@ enum Failure {
 impl Failure {
     fn code(&self) -> u8 {
         match self {
-            Self::Usage(_) => WRONG_USAGE,
-            Self::History(_) | Self::Bench(_) | Self::Peers(_) | Self::Interrupted => NOT_RUN,
+            Self::Usage(_) | Self::Paper(_) | Self::Play(PlayError::Usage(_)) => WRONG_USAGE,
+            Self::History(_)
+            | Self::Bench(_)
+            | Self::Beside(_)
+            | Self::Play(_)
+            | Self::Interrupted => NOT_RUN,
             Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,
             Self::Runtime(_) | Self::Run(_) | Self::Example(_) | Self::Write(_) => FAILED,
         }
