@@ -8,11 +8,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::beside::PeersArgs;
 use clap::{Args, Parser, Subcommand};
 use http::Method;
 use sidegate_loadtest::bench::{Bench, Row};
 use sidegate_loadtest::history::{Check, Fault, Guard, Scale, Subject};
-use sidegate_loadtest::peers::{Comparison, Peer};
 use sidegate_loadtest::{
     AmountError, Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
 };
@@ -41,14 +41,14 @@ pub(crate) enum Command {
     History(HistoryArgs),
     /// Measure what was promised, row by row.
     Bench(BenchArgs),
+    /// Do the same work with other proxies, and compare.
+    Peers(PeersArgs),
     /// Make a page for people from a document.
     Page(PageArgs),
     /// Hold a document against an earlier one: what is worse?
     Compare(CompareArgs),
     /// Play ways of using Sidegate: users, herds, storms, outages, attacks.
     Scenario(ScenarioArgs),
-    /// Do the same work with other proxies, and compare.
-    Peers(PeersArgs),
 }
 
 /// Of `bench`.
@@ -85,55 +85,6 @@ impl BenchArgs {
             rows,
             full: self.full,
         }
-    }
-}
-
-/// Of `peers`.
-#[derive(Debug, Args)]
-pub(crate) struct PeersArgs {
-    /// The binary to be compared: an optimised one.
-    #[arg(long, value_name = "PATH")]
-    sidegate: PathBuf,
-    /// Bare Pingora: `bare-pingora` of the same build.
-    #[arg(long, value_name = "PATH")]
-    bare: Option<PathBuf>,
-    /// Envoy, where it is not on the PATH.
-    #[arg(long, value_name = "PATH")]
-    envoy: Option<PathBuf>,
-    /// 31 rounds in place of 15, for narrower intervals.
-    #[arg(long, conflicts_with = "rounds")]
-    full: bool,
-    /// So many rounds; fewer than 15 are only to see that it works.
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=200))]
-    rounds: Option<u16>,
-    /// Only the peer of this name; may be given more than once.
-    #[arg(long, value_name = "PEER")]
-    only: Vec<Peer>,
-    /// Do not count instructions under valgrind.
-    #[arg(long)]
-    no_instructions: bool,
-    /// Where to write everything as JSON: a file, or - for standard output.
-    #[arg(long, value_name = "FILE", default_value = "-")]
-    json: Sink,
-}
-
-impl PeersArgs {
-    /// The comparison and where its outcome goes.
-    pub(crate) fn parse(self) -> (Comparison, Sink) {
-        let usual = if self.full {
-            Comparison::FULL_ROUNDS
-        } else {
-            Comparison::ROUNDS
-        };
-        let comparison = Comparison {
-            sidegate: self.sidegate,
-            bare: self.bare,
-            envoy: self.envoy,
-            rounds: self.rounds.map_or(usual, usize::from),
-            instructions: !self.no_instructions,
-            only: self.only,
-        };
-        (comparison, self.json)
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! Does not: hold any logic of the run; that is the library's.
 
+mod beside;
 mod cli;
 mod example;
 mod paper;
@@ -19,15 +20,14 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use serde::Serialize;
 use sidegate_loadtest::bench::{self, BenchError, bench};
 use sidegate_loadtest::history::{self, HistoryError, Outcome, check};
-use sidegate_loadtest::peers::{self, PeersError, compare};
 use sidegate_loadtest::{RunError, run};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{BenchArgs, Cli, Command, HistoryArgs, PeersArgs, RunArgs, Sink, UsageError};
+use crate::beside::BesideError;
+use crate::cli::{BenchArgs, Cli, Command, HistoryArgs, RunArgs, Sink, UsageError};
 use crate::example::ExampleError;
 use crate::paper::PaperError;
 use crate::played::PlayError;
@@ -67,7 +67,7 @@ async fn carry_out(command: Command) -> Result<bool, Failure> {
         Command::Compare(args) => Ok(args.carry_out()?),
         Command::Scenario(args) => Ok(played::carry_out(args).await?),
         Command::Peers(args) => {
-            beside_peers(args).await?;
+            beside::carry_out(args).await?;
             Ok(true)
         }
     }
@@ -119,23 +119,6 @@ async fn measure(args: BenchArgs) -> Result<bool, Failure> {
     Ok(missed == 0)
 }
 
-/// The tables are for people, and everything is in the JSON.
-async fn beside_peers(args: PeersArgs) -> Result<(), Failure> {
-    let (comparison, sink) = args.parse();
-    let cases = Cases::new();
-    let compared = compare(&comparison, |event| match event {
-        peers::Event::Skipped(skipped) => {
-            cases.say(&format!("{} is skipped: {}", skipped.peer, skipped.reason));
-        }
-        peers::Event::Round { done, all } => cases.begin("round", done, all),
-    })
-    .await;
-    cases.finish();
-    let outcome = compared?;
-    say(&outcome.to_string());
-    write(&outcome, &sink)
-}
-
 /// Ended early it still stops what it has started.
 async fn play(args: HistoryArgs) -> Result<Outcome, Failure> {
     let plan = args.parse()?;
@@ -183,7 +166,7 @@ async fn load(args: RunArgs) -> Result<bool, Failure> {
     Ok(is_answered && verdicts.iter().all(|verdict| verdict.is_met))
 }
 
-fn write(report: &impl Serialize, sink: &Sink) -> Result<(), Failure> {
+fn write(report: &Report, sink: &Sink) -> Result<(), Failure> {
     let mut text = serde_json::to_vec_pretty(report).map_err(io::Error::from)?;
     text.push(b'\n');
     match sink {
@@ -219,8 +202,8 @@ enum Failure {
     Paper(#[from] PaperError),
     #[error(transparent)]
     Play(#[from] PlayError),
-    #[error("peers cannot be compared")]
-    Peers(#[from] PeersError),
+    #[error(transparent)]
+    Beside(#[from] BesideError),
     #[error("interrupted")]
     Interrupted,
 }
@@ -231,7 +214,7 @@ impl Failure {
             Self::Usage(_) | Self::Paper(_) | Self::Play(PlayError::Usage(_)) => WRONG_USAGE,
             Self::History(_)
             | Self::Bench(_)
-            | Self::Peers(_)
+            | Self::Beside(_)
             | Self::Play(_)
             | Self::Interrupted => NOT_RUN,
             Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,

@@ -76,7 +76,7 @@ impl Sidegate {
         setup: &Setup,
         environment: &[(&'static str, &'static str)],
     ) -> Result<Self, ProcessError> {
-        Self::launch(&[], binary, &configuration(setup), environment).await
+        Self::launch(&[], binary, folder(setup)?, environment).await
     }
 
     /// The same, run by another program: its command line.
@@ -85,25 +85,33 @@ impl Sidegate {
         binary: &Path,
         setup: &Setup,
     ) -> Result<Self, ProcessError> {
-        Self::start_configured(under, binary, &configuration(setup)).await
+        Self::launch(under, binary, folder(setup)?, &[]).await
     }
 
-    /// The same, with a configuration of the caller's own.
-    pub(crate) async fn start_configured(
+    /// One with a configuration of its own, beside which these files are.
+    pub(crate) async fn start_with(
+        binary: &Path,
+        configuration: &str,
+        files: &[(&str, &str)],
+    ) -> Result<Self, ProcessError> {
+        Self::launch(&[], binary, folder_with(configuration, files)?, &[]).await
+    }
+
+    /// One with a configuration of its own, run by another program.
+    pub(crate) async fn start_with_under(
         under: &[String],
         binary: &Path,
         configuration: &str,
     ) -> Result<Self, ProcessError> {
-        Self::launch(under, binary, configuration, &[]).await
+        Self::launch(under, binary, folder_with(configuration, &[])?, &[]).await
     }
 
     async fn launch(
         under: &[String],
         binary: &Path,
-        configuration: &str,
+        folder: TempDir,
         environment: &[(&'static str, &'static str)],
     ) -> Result<Self, ProcessError> {
-        let folder = folder(configuration)?;
         let child = spawn(under, binary, environment, &folder)?;
         // From here on it ends with this struct.
         let mut sidegate = Self {
@@ -244,16 +252,24 @@ pub(crate) async fn command(
     setup: &Setup,
     arguments: &[&str],
 ) -> Result<(), ProcessError> {
-    command_configured(binary, &configuration(setup), arguments).await
+    run_command(binary, folder(setup)?, arguments).await
 }
 
-/// The same, with a configuration of the caller's own.
-pub(crate) async fn command_configured(
+/// The same, with a configuration of its own.
+pub(crate) async fn command_with(
     binary: &Path,
     configuration: &str,
+    files: &[(&str, &str)],
     arguments: &[&str],
 ) -> Result<(), ProcessError> {
-    let folder = folder(configuration)?;
+    run_command(binary, folder_with(configuration, files)?, arguments).await
+}
+
+async fn run_command(
+    binary: &Path,
+    folder: TempDir,
+    arguments: &[&str],
+) -> Result<(), ProcessError> {
     let mut command = Command::new(binary);
     let (name, further) = arguments.split_first().unwrap_or((&"check", &[]));
     command
@@ -302,9 +318,16 @@ pub(crate) fn signal(name: &str, processes: &[u32]) -> io::Result<()> {
     kill.stderr(Stdio::null()).status().map(drop)
 }
 
-fn folder(configuration: &str) -> io::Result<TempDir> {
+fn folder(setup: &Setup) -> io::Result<TempDir> {
+    folder_with(&configuration(setup), &[])
+}
+
+fn folder_with(configuration: &str, files: &[(&str, &str)]) -> io::Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("sidegate-load").tempdir()?;
     fs::write(folder.path().join(CONFIG), configuration)?;
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content)?;
+    }
     Ok(folder)
 }
 

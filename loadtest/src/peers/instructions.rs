@@ -62,7 +62,7 @@ async fn of_sidegate(stage: &Stage, program: &Path) -> Result<f64, PeersError> {
     let callgrind = Callgrind::new()?;
     let configuration = stage.surroundings.sidegate("{}", PATIENCE)?;
     let under = callgrind.command();
-    let sidegate = Sidegate::start_configured(&under, program, &configuration).await?;
+    let sidegate = Sidegate::start_with_under(&under, program, &configuration).await?;
     wait(&sidegate, "sidegate_cache_open", 1)
         .await
         .map_err(Box::new)?;

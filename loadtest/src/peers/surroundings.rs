@@ -18,7 +18,7 @@ use super::stage::{Process, Started};
 use super::template::{AUTHORIZER, ENVOY, HAPROXY, NGINX, SIDEGATE, Template, gate};
 use crate::bench::stage::{LOGIN, fill, wait};
 use crate::postgres::Cluster;
-use crate::process::{Sidegate, command_configured};
+use crate::process::{Sidegate, command_with};
 use crate::server::Server;
 
 /// What peers are configured for.
@@ -77,7 +77,7 @@ impl Surroundings {
             _cluster: cluster,
         });
         let configuration = self.sidegate("{}", USUAL_PATIENCE)?;
-        command_configured(program, &configuration, &["migrate"]).await?;
+        command_with(program, &configuration, &[], &["migrate"]).await?;
         Ok(())
     }
 
@@ -138,7 +138,7 @@ impl Surroundings {
             "{}"
         };
         let configuration = self.sidegate(telemetry, USUAL_PATIENCE)?;
-        let sidegate = Sidegate::start_configured(&self.under, program, &configuration).await?;
+        let sidegate = Sidegate::start_with_under(&self.under, program, &configuration).await?;
         wait(&sidegate, "sidegate_cache_open", 1)
             .await
             .map_err(Box::new)?;

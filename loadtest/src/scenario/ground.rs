@@ -20,7 +20,7 @@ use super::cast::{AUDIENCE, Cast, ISSUER};
 use crate::app::{Database, Limits};
 use crate::bench::wait;
 use crate::postgres::Cluster;
-use crate::process::{Sidegate, command_configured};
+use crate::process::{Sidegate, command_with};
 use crate::redis::Redis;
 use crate::seed::{Dataset, Existing, Filled, seed};
 use crate::server::Server;
@@ -76,7 +76,7 @@ impl Ground {
         ground
             .execute(&format!("create role {LOGIN} login"))
             .await?;
-        command_configured(binary, &ground.configuration(), &["migrate"]).await?;
+        command_with(binary, &ground.configuration(), &[], &["migrate"]).await?;
         // What the seeding has left would be written while something is measured.
         ground.execute("checkpoint").await?;
         Ok(ground)
@@ -85,7 +85,7 @@ impl Ground {
     /// An instance that knows nothing, over an empty Redis.
     pub(super) async fn instance(&self) -> Result<Sidegate, ScenarioError> {
         let _: String = self.redis.command(&["FLUSHALL"])?;
-        let sidegate = Sidegate::start_configured(&[], &self.binary, &self.configuration()).await?;
+        let sidegate = Sidegate::start_with(&self.binary, &self.configuration(), &[]).await?;
         for metric in [
             "sidegate_cache_open",
             "sidegate_l2_admitted",
