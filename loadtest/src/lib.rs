@@ -32,6 +32,7 @@ mod connection;
 mod plan;
 mod process;
 mod queue;
+mod relay;
 mod report;
 mod run;
 mod schedule;

@@ -4,6 +4,7 @@ mod app;
 mod command;
 mod example;
 mod history;
+mod profiles;
 mod run;
 mod seed;
 mod support;
