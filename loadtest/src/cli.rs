@@ -187,6 +187,9 @@ pub(crate) struct RunArgs {
     /// Requests in flight, at most 15,000; each keeps a connection per host and port.
     #[arg(long)]
     connections: usize,
+    /// Addresses of this machine that connections come from, 127.0.0.1 and on; 0: as the system likes.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=250))]
+    sources: u8,
     /// Time at the same rate before the measured time.
     #[arg(long, value_parser = humantime::parse_duration, default_value = "1s")]
     warmup: Duration,
@@ -278,6 +281,7 @@ impl RunArgs {
             headers,
             schedule,
             connections,
+            sources: self.sources,
             timeout,
         };
         Ok((Plan::new(load)?, self.json))

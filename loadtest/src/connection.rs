@@ -7,6 +7,7 @@
 //! Does not: keep time; a caller that gives up on an exchange calls [`Connection::close`].
 
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::{Buf, Bytes};
 use http::{Request, Response, StatusCode};
@@ -15,7 +16,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
 use thiserror::Error;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::target::Origin;
@@ -24,6 +25,8 @@ use crate::target::Origin;
 #[derive(Debug)]
 pub(crate) struct Connection {
     origin: Origin,
+    /// Where it comes from, if that is not left to the system.
+    source: Option<Ipv4Addr>,
     sender: Option<SendRequest<Empty<Bytes>>>,
     /// The task that moves the bytes; ends with this struct.
     driver: JoinSet<()>,
@@ -52,8 +55,13 @@ pub(crate) enum ExchangeError {
 
 impl Connection {
     pub(crate) fn new(origin: Origin) -> Self {
+        Self::coming_from(None, origin)
+    }
+
+    pub(crate) fn coming_from(source: Option<Ipv4Addr>, origin: Origin) -> Self {
         Self {
             origin,
+            source,
             sender: None,
             driver: JoinSet::new(),
             opened: 0,
@@ -63,9 +71,7 @@ impl Connection {
     /// Connects, in place of an earlier connection if there was one.
     pub(crate) async fn open(&mut self) -> Result<(), ExchangeError> {
         self.close();
-        let stream = TcpStream::connect(self.origin.addresses())
-            .await
-            .map_err(ExchangeError::Connect)?;
+        let stream = self.connect().await.map_err(ExchangeError::Connect)?;
         stream.set_nodelay(true).map_err(ExchangeError::Connect)?;
         let (sender, driver) = http1::handshake(TokioIo::new(stream))
             .await
@@ -75,6 +81,16 @@ impl Connection {
         self.sender = Some(sender);
         self.opened = self.opened.saturating_add(1);
         Ok(())
+    }
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let first = self.origin.addresses().first().copied();
+        let (Some(source), Some(address @ SocketAddr::V4(_))) = (self.source, first) else {
+            return TcpStream::connect(self.origin.addresses()).await;
+        };
+        let socket = TcpSocket::new_v4()?;
+        socket.bind(SocketAddr::from((source, 0)))?;
+        socket.connect(address).await
     }
 
     /// Drops the connection, whatever it is doing.

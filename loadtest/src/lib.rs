@@ -15,14 +15,17 @@
 //!
 //! [`mod@bench`] measures what was promised of it, row by row.
 //!
+//! What was measured becomes a [`document`], which is written as JSON and read by people as a page.
+//!
 //! Promises: arrivals come at a constant rate, whatever the server does; latency counts from the
 //! moment an arrival was due, so that a stall is seen by every request it delayed (no coordinated
 //! omission); what was never sent is reported; a run ends by itself.
 //!
-//! Does not: ramp the rate, send bodies, speak TLS or HTTP/2, check the content of answers.
+//! Does not: ramp the rate within a run, send bodies, speak TLS or HTTP/2, check the content of answers.
 
 pub mod app;
 pub mod bench;
+pub mod document;
 pub mod history;
 pub mod ids;
 pub mod postgres;
@@ -42,9 +45,11 @@ mod tally;
 mod target;
 mod worker;
 
-pub use plan::{Header, HeaderError, Load, MAX_CONNECTIONS, MAX_TIMEOUT, Plan, PlanError};
+pub use plan::{
+    Expected, Header, HeaderError, Load, MAX_CONNECTIONS, MAX_TIMEOUT, Plan, PlanError, Question,
+};
 pub use process::ProcessError;
-pub use report::{Errors, Percentiles, Report};
+pub use report::{Errors, Moment, Percentiles, Quantile, Report};
 pub use run::{Progress, RunError, run};
 pub use schedule::{MAX_RATE, MAX_SPAN, Schedule, ScheduleError};
 pub use seed::{

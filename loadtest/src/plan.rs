@@ -5,13 +5,18 @@
 //!
 //! Does not: know how the values were given; the command line is the binary's.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::net::Ipv4Addr;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use http_body_util::Empty;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 
 use crate::schedule::Schedule;
@@ -36,9 +41,39 @@ pub struct Load {
     pub schedule: Schedule,
     /// How many requests may be in flight. Each keeps one connection per origin.
     pub connections: usize,
+    /// How many addresses of this machine (127.0.0.1, 127.0.0.2, …) connections come from, in turns: each has
+    /// ports of its own. 0 leaves it to the system, as targets beyond this machine need it.
+    pub sources: u8,
     /// How long one request may take, and how long after the end waiting arrivals are still sent.
     pub timeout: Duration,
 }
+
+/// What one arrival asks, where every one asks something else.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// Path and query.
+    pub target: Uri,
+    /// In addition to those of all requests.
+    pub headers: Vec<Header>,
+    /// What is to be answered.
+    pub expected: Expected,
+}
+
+/// What is to be answered to a request; anything else is counted as unexpected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expected {
+    /// Whatever the server likes.
+    Anything,
+    /// 200 to 299.
+    Success,
+    /// 400 to 499; whoever is let in is counted apart.
+    Refusal,
+    /// 200 to 299, or 400 to 499: the right is given or taken away just now.
+    Verdict,
+}
+
+/// Questions by the arrival's index, computed: the same index gives the same question.
+type Draw = dyn Fn(u64) -> Question + Send + Sync;
 
 /// A request header from `Name: value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,20 +105,30 @@ pub enum PlanError {
     /// None, or more than [`MAX_CONNECTIONS`] over all origins.
     #[error("connections must be from 1 to {MAX_CONNECTIONS}, counted once per host and port")]
     Connections,
+    /// More sockets than this process may have.
+    #[error("{needed} open files are needed, and this process may have {limit} (`ulimit -n`)")]
+    OpenFiles {
+        /// Connections, and some for everything else.
+        needed: u64,
+        /// The most that the system allows.
+        limit: u64,
+    },
     /// Zero, or above [`MAX_TIMEOUT`].
     #[error("the time-out must be above zero and at most {} s", MAX_TIMEOUT.as_secs())]
     Timeout,
 }
 
 /// One run, ready to go.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Plan {
     first: Shot,
     rest: Vec<Shot>,
+    draw: Option<Arc<Draw>>,
     pub(crate) urls: Vec<String>,
     pub(crate) method: Method,
     pub(crate) schedule: Schedule,
     pub(crate) connections: usize,
+    sources: u8,
     pub(crate) timeout: Duration,
 }
 
@@ -92,6 +137,7 @@ pub struct Plan {
 pub(crate) struct Shot {
     pub(crate) origin: Origin,
     pub(crate) request: Request<Empty<Bytes>>,
+    pub(crate) expected: Expected,
 }
 
 impl Plan {
@@ -107,6 +153,7 @@ impl Plan {
             headers,
             schedule,
             connections,
+            sources,
             timeout,
         } = load;
         if method == Method::CONNECT {
@@ -127,16 +174,25 @@ impl Plan {
         let plan = Self {
             first,
             rest,
+            draw: None,
             urls,
             method,
             schedule,
             connections,
+            sources,
             timeout,
         };
         match connections.checked_mul(plan.origins().len()) {
-            Some(1..=MAX_CONNECTIONS) => Ok(plan),
+            Some(sockets @ 1..=MAX_CONNECTIONS) => open_files(sockets).map(|()| plan),
             Some(_) | None => Err(PlanError::Connections),
         }
+    }
+
+    /// The same, but what is asked of the first target is drawn for each arrival.
+    #[must_use]
+    pub fn drawn(mut self, draw: impl Fn(u64) -> Question + Send + Sync + 'static) -> Self {
+        self.draw = Some(Arc::new(draw));
+        self
     }
 
     /// The measured time and what precedes it.
@@ -145,8 +201,22 @@ impl Plan {
         &self.schedule
     }
 
-    /// The request of arrival `index`: the targets take turns.
-    pub(crate) fn shot(&self, index: u64) -> &Shot {
+    /// The request of arrival `index`: drawn, or else the targets take turns.
+    pub(crate) fn shot(&self, index: u64) -> Cow<'_, Shot> {
+        match &self.draw {
+            Some(draw) => Cow::Owned(self.first.asking(draw(index))),
+            None => Cow::Borrowed(self.turn(index)),
+        }
+    }
+
+    /// The address that connection `number` comes from.
+    pub(crate) fn source(&self, number: usize) -> Option<Ipv4Addr> {
+        let sources = usize::from(self.sources);
+        let turn = u8::try_from(number.checked_rem(sources)?).ok()?;
+        Some(Ipv4Addr::new(127, 0, 0, turn.saturating_add(1)))
+    }
+
+    fn turn(&self, index: u64) -> &Shot {
         let targets = u64::try_from(self.rest.len())
             .unwrap_or(u64::MAX)
             .saturating_add(1);
@@ -184,9 +254,76 @@ impl Shot {
         Self {
             origin: target.origin().clone(),
             request,
+            expected: Expected::Anything,
+        }
+    }
+
+    fn asking(&self, question: Question) -> Self {
+        let Question {
+            target,
+            headers,
+            expected,
+        } = question;
+        let mut shot = self.clone();
+        shot.expected = expected;
+        *shot.request.uri_mut() = target;
+        for Header { name, value } in headers {
+            shot.request.headers_mut().append(name, value);
+        }
+        shot
+    }
+}
+
+impl Expected {
+    /// Whether this is what was to be answered.
+    pub(crate) fn is(self, status: StatusCode) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Success => status.is_success(),
+            Self::Refusal => status.is_client_error(),
+            Self::Verdict => status.is_success() || status.is_client_error(),
         }
     }
 }
+
+impl Header {
+    /// One that is known to be right.
+    #[must_use]
+    pub fn new(name: HeaderName, value: HeaderValue) -> Self {
+        Self { name, value }
+    }
+}
+
+/// Whether so many sockets can be opened; asks the system for as many as it allows at all.
+fn open_files(sockets: usize) -> Result<(), PlanError> {
+    let needed = u64::try_from(sockets)
+        .unwrap_or(u64::MAX)
+        .saturating_add(OTHER_FILES);
+    let mut limits = getrlimit(Resource::Nofile);
+    if limits.current.is_some_and(|current| current < needed) {
+        limits.current = limits.maximum;
+        // Refused, it stays as it is, and that is what counts below.
+        let _ = setrlimit(Resource::Nofile, limits);
+    }
+    match getrlimit(Resource::Nofile).current {
+        Some(limit) if limit < needed => Err(PlanError::OpenFiles { needed, limit }),
+        Some(_) | None => Ok(()),
+    }
+}
+
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("urls", &self.urls)
+            .field("method", &self.method)
+            .field("schedule", &self.schedule)
+            .field("connections", &self.connections)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Files that a run needs besides its sockets.
+const OTHER_FILES: u64 = 64;
 
 impl FromStr for Header {
     type Err = HeaderError;
@@ -225,6 +362,7 @@ mod tests {
             headers,
             schedule,
             connections,
+            sources: 2,
             timeout: second,
         }
     }
@@ -238,7 +376,7 @@ mod tests {
         ];
         let plan = Plan::new(load(&urls, 1).await).expect("a plan");
         let paths: Vec<_> = (0..4)
-            .map(|index| plan.shot(index).request.uri().path())
+            .map(|index| plan.shot(index).request.uri().path().to_owned())
             .collect();
         assert_eq!(paths, ["/a", "/b", "/c", "/a"]);
         assert_eq!(
@@ -246,6 +384,36 @@ mod tests {
             "127.0.0.1:81"
         );
         assert_eq!(plan.origins().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn what_is_drawn_is_asked_with_the_headers_of_all_requests() {
+        let urls = ["http://127.0.0.1/a"];
+        let plan = Plan::new(load(&urls, 1).await).expect("a plan");
+        let plan = plan.drawn(|index| Question {
+            target: format!("/{index}").parse().expect("a path"),
+            headers: vec![format!("X-B: {index}").parse().expect("a header")],
+            expected: Expected::Success,
+        });
+        let shot = plan.shot(7);
+        let headers = shot.request.headers();
+        assert_eq!(shot.request.uri(), "/7");
+        assert_eq!(
+            (&headers["x-a"], &headers["x-b"]),
+            (&"b".parse().unwrap(), &"7".parse().unwrap())
+        );
+        assert!(shot.expected.is(StatusCode::OK) && !shot.expected.is(StatusCode::FORBIDDEN));
+    }
+
+    #[tokio::test]
+    async fn connections_come_from_the_addresses_in_turns() {
+        let urls = ["http://127.0.0.1/"];
+        let mut wish = load(&urls, 3).await;
+        let plan = Plan::new(wish.clone()).expect("a plan");
+        let sources = [0, 1, 2].map(|number| plan.source(number).expect("an address").octets()[3]);
+        assert_eq!(sources, [1, 2, 1]);
+        wish.sources = 0;
+        assert_eq!(Plan::new(wish).expect("a plan").source(0), None);
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Plan;
-use crate::tally::Tally;
+use crate::tally::{Second, Tally};
 
 /// One run, measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,12 @@ pub struct Report {
     pub status: BTreeMap<u16, u64>,
     /// Requests without a complete answer, by class.
     pub errors: Errors,
+    /// Answers with another status than the one that was to be.
+    #[serde(default)]
+    pub unexpected: u64,
+    /// Those of them that let in who was to be refused.
+    #[serde(default)]
+    pub let_in: u64,
     /// Content of the answers.
     pub bytes_received: u64,
     /// How late the generator itself released an arrival at worst: the error of `latency`.
@@ -60,6 +66,42 @@ pub struct Report {
     pub latency: Option<Percentiles>,
     /// From the moment it was sent. Stalls are seen once here, however many arrivals they delay.
     pub service: Option<Percentiles>,
+    /// The distribution of `latency`, by rising share.
+    #[serde(default)]
+    pub cdf: Vec<Quantile>,
+    /// The measured time, second by second.
+    #[serde(default)]
+    pub timeline: Vec<Moment>,
+}
+
+/// So large a share of the answers came within so long.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Quantile {
+    /// From 0 to 1.
+    pub share: f64,
+    /// Microseconds, from the moment an arrival was due.
+    pub us: u64,
+}
+
+/// The arrivals that were due in one second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// Since the start of the measured time.
+    pub second: u64,
+    /// With a complete answer.
+    pub completed: u64,
+    /// Sent, and without one.
+    pub failed: u64,
+    /// With an answer that was to be another.
+    pub unexpected: u64,
+    /// Latencies in microseconds, to two digits; 0 without answers.
+    pub p50: u64,
+    /// The same.
+    pub p95: u64,
+    /// The same.
+    pub p99: u64,
+    /// The same.
+    pub max: u64,
 }
 
 /// Failed requests: a closed list of classes.
@@ -127,13 +169,52 @@ impl Report {
             completed,
             status: tally.status.clone(),
             errors: tally.errors,
+            unexpected: tally.unexpected,
+            let_in: tally.let_in,
             bytes_received: tally.bytes,
             dispatcher_lateness_max_us: u64::try_from(course.lateness.as_micros())
                 .unwrap_or(u64::MAX),
             unit: "us".to_owned(),
             latency: Percentiles::of(&tally.latency),
             service: Percentiles::of(&tally.service),
+            cdf: distribution(&tally.latency),
+            timeline: tally.seconds.iter().zip(0..).map(moment).collect(),
         }
+    }
+
+    /// The share of arrivals that were not answered, or not as they were to be: 0 to 1.
+    #[must_use]
+    pub fn error_share(&self) -> f64 {
+        let wrong = self.errors.total() + self.unsent + self.unexpected;
+        wrong as f64 / self.arrivals.max(1) as f64
+    }
+}
+
+/// At each percent, and finer where it matters.
+fn distribution(latency: &Histogram<u64>) -> Vec<Quantile> {
+    if latency.is_empty() {
+        return Vec::new();
+    }
+    let percents = (0..100).map(|percent| f64::from(percent) / 100.0);
+    let tail = [0.995, 0.999, 0.9995, 0.9999, 0.99999, 1.0];
+    let at = |share| Quantile {
+        share,
+        us: latency.value_at_quantile(share),
+    };
+    percents.chain(tail).map(at).collect()
+}
+
+fn moment((second, number): (&Second, u64)) -> Moment {
+    let at = |share| second.latency.value_at_quantile(share);
+    Moment {
+        second: number,
+        completed: second.latency.len(),
+        failed: second.failed,
+        unexpected: second.unexpected,
+        p50: at(0.5),
+        p95: at(0.95),
+        p99: at(0.99),
+        max: second.latency.max(),
     }
 }
 
@@ -201,7 +282,9 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "\nerrors     connect: {connect} timeout: {timeout} protocol: {protocol} closed: {closed}"
+            "\nerrors     connect: {connect} timeout: {timeout} protocol: {protocol} closed: {closed} \
+             unexpected: {} let in: {}",
+            self.unexpected, self.let_in
         )?;
         writeln!(
             f,

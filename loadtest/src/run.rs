@@ -98,8 +98,9 @@ async fn open(plan: &Arc<Plan>, tallies: &Tallies) -> Result<Vec<Worker>, RunErr
     let deadline = tokio::time::Instant::now() + plan.timeout;
     let gate = Arc::new(Semaphore::new(CONNECTING));
     let mut opening = JoinSet::new();
-    for tally in tallies.0.iter().cycle().take(plan.connections) {
-        let mut worker = Worker::new(Arc::clone(plan), Arc::clone(tally));
+    let shared = tallies.0.iter().cycle().take(plan.connections);
+    for (number, tally) in shared.enumerate() {
+        let mut worker = Worker::new(number, Arc::clone(plan), Arc::clone(tally));
         let gate = Arc::clone(&gate);
         opening.spawn(async move {
             // Both refusals, the deadline's and the gate's, leave the connection to be opened later.

@@ -27,10 +27,13 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(plan: Arc<Plan>, tally: Arc<Mutex<Tally>>) -> Self {
+    /// Worker `number` of the run.
+    pub(crate) fn new(number: usize, plan: Arc<Plan>, tally: Arc<Mutex<Tally>>) -> Self {
+        let source = plan.source(number);
+        let connect = |origin: &Origin| Connection::coming_from(source, origin.clone());
         let origins = plan.origins().into_iter();
         let connections = origins
-            .map(|origin| (origin.clone(), Connection::new(origin.clone())))
+            .map(|origin| (origin.clone(), connect(origin)))
             .collect();
         Self {
             plan,
@@ -59,15 +62,17 @@ impl Worker {
         let plan = Arc::clone(&self.plan);
         while let Some(index) = queue.take().await {
             let sent = Instant::now();
-            let outcome = self.exchange(plan.shot(index)).await;
+            let shot = plan.shot(index);
+            let outcome = self.exchange(&shot).await;
             if index >= plan.schedule.warmup_count() {
-                let due = start + plan.schedule.due(index);
+                let due = plan.schedule.due(index);
                 let timing = Timing {
-                    due,
+                    due: start + due,
+                    since: due.saturating_sub(plan.schedule.warmup()),
                     sent,
                     end: Instant::now(),
                 };
-                self.tally.lock().record(timing, &outcome);
+                self.tally.lock().record(timing, shot.expected, &outcome);
             }
         }
         self.connections.values().map(Connection::reconnects).sum()

@@ -142,6 +142,7 @@ impl Stage {
             headers: vec![header],
             schedule: Schedule::new(rate, WARM_UP, span.saturating_sub(WARM_UP))?,
             connections: CONNECTIONS,
+            sources: 0,
             timeout: Duration::from_secs(5),
         })?;
         let report = run(plan, |_progress| {}).await?;

@@ -163,15 +163,19 @@ impl Signer {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_assertion_that_verifies_replaces_three_steps_and_any_other_none() {
+#[test]
+fn an_assertion_that_verifies_replaces_three_steps_and_any_other_none() {
     let signer = Signer::new("ours");
     let set = json!({ "keys": [signer.public] }).to_string();
-    let keys = Server::http(move |_request| {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let keys = runtime.block_on(Server::http(move |_request| {
         let set = set.clone();
         async move { Response::new(Full::new(Bytes::from(set))) }
-    })
-    .await;
+    }));
     let cluster = Cluster::start().expect("a database server");
     let (url, place) = (database(&cluster), keys.url("/.well-known/jwks.json"));
     let further = ["--assertion-keys", place.as_str()];

@@ -113,6 +113,7 @@ pub(crate) async fn load(urls: &[String], wish: Wish) -> Report {
         headers,
         schedule,
         connections,
+        sources: 3,
         timeout,
     };
     let report = run(Plan::new(load).expect("a plan"), |_| {})
