@@ -18,6 +18,8 @@ use sidegate_loadtest::{
 };
 use thiserror::Error;
 
+use crate::paper::{CompareArgs, PageArgs, Wanted};
+
 /// Load for Sidegate.
 #[derive(Debug, Parser)]
 #[command(name = "sidegate-loadtest", version)]
@@ -38,6 +40,10 @@ pub(crate) enum Command {
     History(HistoryArgs),
     /// Measure what was promised, row by row.
     Bench(BenchArgs),
+    /// Make a page for people from a document.
+    Page(PageArgs),
+    /// Hold a document against an earlier one: what is worse?
+    Compare(CompareArgs),
 }
 
 /// Of `bench`.
@@ -199,6 +205,8 @@ pub(crate) struct RunArgs {
     /// Where to write the report as JSON: a file, or - for standard output.
     #[arg(long, value_name = "FILE", default_value = "-")]
     json: Sink,
+    #[command(flatten)]
+    wanted: Wanted,
     /// Permit targets outside this machine. Only for machines that are yours.
     #[arg(long)]
     allow_remote: bool,
@@ -253,8 +261,8 @@ impl HistoryArgs {
 }
 
 impl RunArgs {
-    /// The plan and where its report goes.
-    pub(crate) async fn parse(self) -> Result<(Plan, Sink), UsageError> {
+    /// The plan, where its report goes, and what else is to become of it.
+    pub(crate) async fn parse(self) -> Result<(Plan, Sink, Wanted), UsageError> {
         let Self {
             urls,
             headers,
@@ -284,7 +292,7 @@ impl RunArgs {
             sources: self.sources,
             timeout,
         };
-        Ok((Plan::new(load)?, self.json))
+        Ok((Plan::new(load)?, self.json, self.wanted))
     }
 }
 

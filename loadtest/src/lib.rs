@@ -15,7 +15,8 @@
 //!
 //! [`mod@bench`] measures what was promised of it, row by row.
 //!
-//! What was measured becomes a [`document`], which is written as JSON and read by people as a page.
+//! What was measured becomes a [`document`], which is written as JSON, held against [`limit`]s,
+//! [`mod@compare`]d with an earlier one, and read by people as a [`page`].
 //!
 //! Promises: arrivals come at a constant rate, whatever the server does; latency counts from the
 //! moment an arrival was due, so that a stall is seen by every request it delayed (no coordinated
@@ -25,13 +26,17 @@
 
 pub mod app;
 pub mod bench;
+pub mod compare;
 pub mod document;
 pub mod history;
 pub mod ids;
+pub mod limit;
+pub mod page;
 pub mod postgres;
 pub mod redis;
 
 mod connection;
+mod figure;
 mod plan;
 mod process;
 mod queue;

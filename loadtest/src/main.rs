@@ -1,14 +1,15 @@
 //! The command `sidegate-loadtest`.
 //!
 //! Promises: the report alone goes to standard output, everything for people to standard error;
-//! exit code 0 when at least one request was answered (or the application did what it was told), 1
-//! when none was or the run failed, 2 for wrong usage. A check of histories says 0 when the property
+//! exit code 0 when at least one request was answered and every required limit holds (or the application
+//! did what it was told), 1 when not or when the run failed, 2 for wrong usage. A check of histories says 0 when the property
 //! held, 1 when it did not, 2 when it could not be found out; its summary is the last line.
 //!
 //! Does not: hold any logic of the run; that is the library's.
 
 mod cli;
 mod example;
+mod paper;
 mod progress;
 
 use std::error::Error;
@@ -25,6 +26,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{BenchArgs, Cli, Command, HistoryArgs, RunArgs, Sink, UsageError};
 use crate::example::ExampleError;
+use crate::paper::PaperError;
 use crate::progress::{Cases, Display};
 
 fn main() -> ExitCode {
@@ -47,13 +49,18 @@ fn main() -> ExitCode {
 /// Whether the command did what it is for.
 async fn carry_out(command: Command) -> Result<bool, Failure> {
     match command {
-        Command::Run(args) => Ok(load(*args).await?.completed > 0),
+        Command::Run(args) => load(*args).await,
         Command::App(command) => {
             example::carry_out(command).await?;
             Ok(true)
         }
         Command::History(args) => history(args).await,
         Command::Bench(args) => measure(args).await,
+        Command::Page(args) => {
+            args.carry_out()?;
+            Ok(true)
+        }
+        Command::Compare(args) => Ok(args.carry_out()?),
     }
 }
 
@@ -130,14 +137,24 @@ fn played(cases: &Cases, event: &history::Event<'_>) {
     }
 }
 
-async fn load(args: RunArgs) -> Result<Report, Failure> {
-    let (plan, sink) = args.parse().await?;
+/// Whether anything was answered, and everything holds that is to.
+async fn load(args: RunArgs) -> Result<bool, Failure> {
+    let (plan, sink, wanted) = args.parse().await?;
     let mut display = Display::new(plan.schedule().span());
     let report = run(plan, |progress| display.show(progress)).await?;
     display.finish();
     say(&report.to_string());
     write(&report, &sink)?;
-    Ok(report)
+    let is_answered = report.completed > 0;
+    let verdicts = wanted.write(report)?;
+    for verdict in &verdicts {
+        let outcome = if verdict.is_met { "met" } else { "missed" };
+        say(&format!(
+            "{outcome}     {}, found {}",
+            verdict.limit, verdict.found
+        ));
+    }
+    Ok(is_answered && verdicts.iter().all(|verdict| verdict.is_met))
 }
 
 fn write(report: &Report, sink: &Sink) -> Result<(), Failure> {
@@ -172,6 +189,8 @@ enum Failure {
     History(#[from] HistoryError),
     #[error("a row cannot be measured")]
     Bench(#[source] BenchError),
+    #[error(transparent)]
+    Paper(#[from] PaperError),
     #[error("interrupted")]
     Interrupted,
 }
@@ -181,6 +200,7 @@ impl Failure {
         match self {
             Self::Usage(_) => WRONG_USAGE,
             Self::History(_) | Self::Bench(_) | Self::Interrupted => NOT_RUN,
+            Self::Paper(_) => WRONG_USAGE,
             Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,
             Self::Runtime(_) | Self::Run(_) | Self::Example(_) | Self::Write(_) => FAILED,
         }
