@@ -14,11 +14,12 @@ use sidegate_loadtest::app::{Conduct, Profile};
 use sidegate_loadtest::bench::{Bench, Row};
 use sidegate_loadtest::history::{Check, Fault, Guard, Scale, Subject};
 use sidegate_loadtest::{
-    Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
+    AmountError, Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
 };
 use thiserror::Error;
 
 use crate::paper::{CompareArgs, PageArgs, Wanted};
+use crate::played::ScenarioArgs;
 
 /// Load for Sidegate.
 #[derive(Debug, Parser)]
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Page(PageArgs),
     /// Hold a document against an earlier one: what is worse?
     Compare(CompareArgs),
+    /// Play ways of using Sidegate: users, herds, storms, outages, attacks.
+    Scenario(ScenarioArgs),
 }
 
 /// Of `bench`.
@@ -228,6 +231,8 @@ pub(crate) enum UsageError {
     Schedule(#[from] ScheduleError),
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(transparent)]
+    Amount(#[from] AmountError),
     #[error("neither a binary nor a stand-in")]
     NoSubject,
 }

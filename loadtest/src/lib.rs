@@ -34,6 +34,7 @@ pub mod limit;
 pub mod page;
 pub mod postgres;
 pub mod redis;
+pub mod scenario;
 
 mod connection;
 mod figure;
@@ -44,6 +45,7 @@ mod relay;
 mod report;
 mod run;
 mod schedule;
+mod scrape;
 mod seed;
 mod server;
 mod tally;

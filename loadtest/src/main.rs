@@ -10,6 +10,7 @@
 mod cli;
 mod example;
 mod paper;
+mod played;
 mod progress;
 
 use std::error::Error;
@@ -27,6 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::{BenchArgs, Cli, Command, HistoryArgs, RunArgs, Sink, UsageError};
 use crate::example::ExampleError;
 use crate::paper::PaperError;
+use crate::played::PlayError;
 use crate::progress::{Cases, Display};
 
 fn main() -> ExitCode {
@@ -61,6 +63,7 @@ async fn carry_out(command: Command) -> Result<bool, Failure> {
             Ok(true)
         }
         Command::Compare(args) => Ok(args.carry_out()?),
+        Command::Scenario(args) => Ok(played::carry_out(args).await?),
     }
 }
 
@@ -191,6 +194,8 @@ enum Failure {
     Bench(#[source] BenchError),
     #[error(transparent)]
     Paper(#[from] PaperError),
+    #[error(transparent)]
+    Play(#[from] PlayError),
     #[error("interrupted")]
     Interrupted,
 }
@@ -198,9 +203,8 @@ enum Failure {
 impl Failure {
     fn code(&self) -> u8 {
         match self {
-            Self::Usage(_) => WRONG_USAGE,
-            Self::History(_) | Self::Bench(_) | Self::Interrupted => NOT_RUN,
-            Self::Paper(_) => WRONG_USAGE,
+            Self::Usage(_) | Self::Paper(_) | Self::Play(PlayError::Usage(_)) => WRONG_USAGE,
+            Self::History(_) | Self::Bench(_) | Self::Play(_) | Self::Interrupted => NOT_RUN,
             Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,
             Self::Runtime(_) | Self::Run(_) | Self::Example(_) | Self::Write(_) => FAILED,
         }

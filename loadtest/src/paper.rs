@@ -136,7 +136,8 @@ const ASSUMPTIONS: [&str; 2] = [
      what was measured, if that ran on the same machine.",
 ];
 
-fn put(page: &str, sink: &Sink) -> Result<(), PaperError> {
+/// Puts a page where it is wanted.
+pub(crate) fn put(page: &str, sink: &Sink) -> Result<(), PaperError> {
     let (to, written) = match sink {
         Sink::Stdout => (
             "standard output".to_owned(),

@@ -21,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use crate::scrape::Scrape;
 use setup::{ANYWHERE, AUDIENCE, ISSUER, LINK_LIFETIME, SECRET, configuration};
 
 pub(crate) use service_key::ServiceKey;
@@ -110,6 +111,26 @@ impl Sidegate {
         Ok(sidegate)
     }
 
+    /// One with a configuration of its own, beside which these files are.
+    pub(crate) async fn start_with(
+        binary: &Path,
+        configuration: &str,
+        files: &[(&str, &str)],
+    ) -> Result<Self, ProcessError> {
+        let folder = folder_with(configuration, files)?;
+        let child = spawn(&[], binary, &[], &folder)?;
+        let mut sidegate = Self {
+            child,
+            proxy: String::new(),
+            admin: String::new(),
+            folder,
+            binary: binary.to_owned(),
+            environment: Vec::new(),
+        };
+        sidegate.wait().await?;
+        Ok(sidegate)
+    }
+
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
@@ -157,6 +178,12 @@ impl Sidegate {
         let lines = text.lines().filter(|line| line.starts_with(name));
         let values = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
         Ok(values.sum())
+    }
+
+    /// All metrics, read once.
+    pub(crate) async fn scrape(&self) -> io::Result<Scrape> {
+        let answer = get(&self.admin, "/metrics").await?;
+        Scrape::parse(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body))
     }
 
     /// Sends it a signal by name.
@@ -230,7 +257,24 @@ pub(crate) async fn command(
     setup: &Setup,
     arguments: &[&str],
 ) -> Result<(), ProcessError> {
-    let folder = folder(setup)?;
+    run_command(binary, folder(setup)?, arguments).await
+}
+
+/// The same, with a configuration of its own.
+pub(crate) async fn command_with(
+    binary: &Path,
+    configuration: &str,
+    files: &[(&str, &str)],
+    arguments: &[&str],
+) -> Result<(), ProcessError> {
+    run_command(binary, folder_with(configuration, files)?, arguments).await
+}
+
+async fn run_command(
+    binary: &Path,
+    folder: TempDir,
+    arguments: &[&str],
+) -> Result<(), ProcessError> {
     let mut command = Command::new(binary);
     let (name, further) = arguments.split_first().unwrap_or((&"check", &[]));
     command
@@ -249,14 +293,7 @@ pub(crate) async fn command(
 
 /// A token of a user, with a further claim that names it.
 pub(crate) fn token(user: Uuid, named: Option<(&str, Uuid)>) -> Result<String, ProcessError> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tokens are about the time of day, and nothing else here is"
-    )]
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let now = now();
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     let mut claims = json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": user.to_string(), "iat": now, "exp": now + LIFETIME,
@@ -265,6 +302,16 @@ pub(crate) fn token(user: Uuid, named: Option<(&str, Uuid)>) -> Result<String, P
         claims.insert(claim.to_owned(), json!(name));
     }
     Ok(encode(&Header::new(Algorithm::HS256), &claims, &key)?)
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tokens are about the time of day, and nothing else here is"
+    )]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
 }
 
 /// Sends processes a signal by name.
@@ -277,10 +324,15 @@ pub(crate) fn signal(name: &str, processes: &[u32]) -> io::Result<()> {
 }
 
 fn folder(setup: &Setup) -> io::Result<TempDir> {
-    let folder = tempfile::Builder::new()
-        .prefix("sidegate-history")
-        .tempdir()?;
-    fs::write(folder.path().join(CONFIG), configuration(setup))?;
+    folder_with(&configuration(setup), &[])
+}
+
+fn folder_with(configuration: &str, files: &[(&str, &str)]) -> io::Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("sidegate-load").tempdir()?;
+    fs::write(folder.path().join(CONFIG), configuration)?;
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content)?;
+    }
     Ok(folder)
 }
 

@@ -26,6 +26,7 @@ use crate::redis::RedisServerError;
 use crate::{PlanError, RunError, ScheduleError, TargetError};
 
 pub use row::{NoSuchRow, Row};
+pub(crate) use stage::wait;
 
 /// What is to be measured.
 #[derive(Debug, Clone)]

@@ -197,7 +197,7 @@ impl Stage {
 }
 
 /// Waits until a metric has at least this value.
-pub(super) async fn wait(sidegate: &Sidegate, metric: &str, least: u64) -> Result<(), BenchError> {
+pub(crate) async fn wait(sidegate: &Sidegate, metric: &str, least: u64) -> Result<(), BenchError> {
     let end = Instant::now() + PATIENCE;
     while sidegate.metric(metric).await? < least {
         if Instant::now() > end {
