@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::paper::{CompareArgs, PageArgs, Wanted};
 use crate::played::ScenarioArgs;
+use crate::story::BeforeAfterArgs;
 
 /// Load for Sidegate.
 #[derive(Debug, Parser)]
@@ -45,6 +46,8 @@ pub(crate) enum Command {
     Page(PageArgs),
     /// Hold a document against an earlier one: what is worse?
     Compare(CompareArgs),
+    /// Measure the example application as it is today, behind Sidegate, and with its own part improved.
+    BeforeAfter(BeforeAfterArgs),
     /// Play ways of using Sidegate: users, herds, storms, outages, attacks.
     Scenario(ScenarioArgs),
 }

@@ -12,6 +12,7 @@ mod example;
 mod paper;
 mod played;
 mod progress;
+mod story;
 
 use std::error::Error;
 use std::fs::File;
@@ -30,6 +31,7 @@ use crate::example::ExampleError;
 use crate::paper::PaperError;
 use crate::played::PlayError;
 use crate::progress::{Cases, Display};
+use crate::story::StoryError;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
@@ -63,6 +65,7 @@ async fn carry_out(command: Command) -> Result<bool, Failure> {
             Ok(true)
         }
         Command::Compare(args) => Ok(args.carry_out()?),
+        Command::BeforeAfter(args) => Ok(story::carry_out(args).await?),
         Command::Scenario(args) => Ok(played::carry_out(args).await?),
     }
 }
@@ -196,6 +199,8 @@ enum Failure {
     Paper(#[from] PaperError),
     #[error(transparent)]
     Play(#[from] PlayError),
+    #[error(transparent)]
+    Story(#[from] StoryError),
     #[error("interrupted")]
     Interrupted,
 }
@@ -204,7 +209,11 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Paper(_) | Self::Play(PlayError::Usage(_)) => WRONG_USAGE,
-            Self::History(_) | Self::Bench(_) | Self::Play(_) | Self::Interrupted => NOT_RUN,
+            Self::History(_)
+            | Self::Bench(_)
+            | Self::Play(_)
+            | Self::Story(_)
+            | Self::Interrupted => NOT_RUN,
             Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,
             Self::Runtime(_) | Self::Run(_) | Self::Example(_) | Self::Write(_) => FAILED,
         }

@@ -15,7 +15,7 @@ mod cast;
 mod draw;
 mod ground;
 mod meanwhile;
-mod reading;
+pub(crate) mod reading;
 mod shape;
 
 use std::io;
