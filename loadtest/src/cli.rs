@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::beside::PeersArgs;
 use clap::{Args, Parser, Subcommand};
 use http::Method;
+use sidegate_loadtest::app::{Conduct, Profile};
 use sidegate_loadtest::bench::{Bench, Row};
 use sidegate_loadtest::history::{Check, Fault, Guard, Scale, Subject};
 use sidegate_loadtest::{
@@ -20,6 +21,7 @@ use thiserror::Error;
 
 use crate::paper::{CompareArgs, PageArgs, Wanted};
 use crate::played::ScenarioArgs;
+use crate::story::BeforeAfterArgs;
 
 /// Load for Sidegate.
 #[derive(Debug, Parser)]
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     Page(PageArgs),
     /// Hold a document against an earlier one: what is worse?
     Compare(CompareArgs),
+    /// Measure the example application as it is today, behind Sidegate, and with its own part improved.
+    BeforeAfter(BeforeAfterArgs),
     /// Play ways of using Sidegate: users, herds, storms, outages, attacks.
     Scenario(ScenarioArgs),
 }
@@ -135,6 +139,37 @@ pub(crate) struct ServeArgs {
     /// Connections to the database, at most.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) connections: u16,
+    /// How it comes to an answer: plain, legacy, trusting or tuned.
+    #[arg(long, default_value = "plain")]
+    profile: Profile,
+    /// How much later each answer of the database arrives, such as 50ms.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) database_delay: Option<Duration>,
+    /// What tokens are signed with (HS256); every profile but plain verifies them.
+    #[arg(long, value_name = "SECRET")]
+    token_secret: Option<String>,
+    /// Where Sidegate publishes the keys of its assertions; trusting and tuned verify them.
+    #[arg(long, value_name = "URL")]
+    assertion_keys: Option<String>,
+    /// The time of business logic, in place of the profile's.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    work: Option<Duration>,
+    /// The time of sending, in place of the profile's.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    sending: Option<Duration>,
+}
+
+impl ServeArgs {
+    /// How it is to behave.
+    pub(crate) fn conduct(&self) -> Conduct {
+        Conduct {
+            profile: self.profile,
+            token_secret: self.token_secret.clone(),
+            keys: self.assertion_keys.clone(),
+            work: self.work,
+            sending: self.sending,
+        }
+    }
 }
 
 /// Of `app seed`.

@@ -15,6 +15,8 @@
 //!
 //! [`mod@bench`] measures what was promised of it, row by row; [`peers`] does the same work with other proxies.
 //!
+//! [`before_after`] tells what became of an application that did everything itself.
+//!
 //! What was measured becomes a [`document`], which is written as JSON, held against [`limit`]s,
 //! [`mod@compare`]d with an earlier one, and read by people as a [`page`].
 //!
@@ -25,6 +27,7 @@
 //! Does not: ramp the rate within a run, send bodies, speak TLS or HTTP/2, check the content of answers.
 
 pub mod app;
+pub mod before_after;
 pub mod bench;
 pub mod compare;
 pub mod document;
@@ -42,6 +45,7 @@ mod figure;
 mod plan;
 mod process;
 mod queue;
+mod relay;
 mod report;
 mod run;
 mod schedule;

@@ -13,6 +13,7 @@ mod example;
 mod paper;
 mod played;
 mod progress;
+mod story;
 
 use std::error::Error;
 use std::fs::File;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use sidegate_loadtest::bench::{self, BenchError, bench};
 use sidegate_loadtest::history::{self, HistoryError, Outcome, check};
-use sidegate_loadtest::{RunError, run};
+use sidegate_loadtest::{Report, RunError, run};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -32,6 +33,7 @@ use crate::example::ExampleError;
 use crate::paper::PaperError;
 use crate::played::PlayError;
 use crate::progress::{Cases, Display};
+use crate::story::StoryError;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
@@ -65,6 +67,7 @@ async fn carry_out(command: Command) -> Result<bool, Failure> {
             Ok(true)
         }
         Command::Compare(args) => Ok(args.carry_out()?),
+        Command::BeforeAfter(args) => Ok(story::carry_out(args).await?),
         Command::Scenario(args) => Ok(played::carry_out(args).await?),
         Command::Peers(args) => {
             beside::carry_out(args).await?;
@@ -204,6 +207,8 @@ enum Failure {
     Play(#[from] PlayError),
     #[error(transparent)]
     Beside(#[from] BesideError),
+    #[error(transparent)]
+    Story(#[from] StoryError),
     #[error("interrupted")]
     Interrupted,
 }
@@ -216,6 +221,7 @@ impl Failure {
             | Self::Bench(_)
             | Self::Beside(_)
             | Self::Play(_)
+            | Self::Story(_)
             | Self::Interrupted => NOT_RUN,
             Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,
             Self::Runtime(_) | Self::Run(_) | Self::Example(_) | Self::Write(_) => FAILED,

@@ -157,6 +157,10 @@ impl Sidegate {
         &self.proxy
     }
 
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
+    }
+
     /// A link to a path for a user who may read what is there, by its administrator; good for an hour.
     pub(crate) async fn link(&self, user: Uuid, path: &str) -> Result<String, ProcessError> {
         let wish = json!({ "subject": user, "path": path, "ttl": LINK_LIFETIME });

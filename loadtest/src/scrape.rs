@@ -75,6 +75,36 @@ impl Scrape {
         first.filter(|_| all > 0.0)
     }
 
+    /// The same, placed within its bucket as if what is in it were spread evenly; beyond the last bound it is the
+    /// last one.
+    pub(crate) fn interpolated(
+        &self,
+        before: &Self,
+        name: &str,
+        labels: &[&str],
+        share: f64,
+    ) -> Option<f64> {
+        let upper = self.quantile(before, name, labels, share)?;
+        let bucket = format!("{name}_bucket");
+        let mut below: Vec<f64> = self.bounds(&bucket, labels).collect();
+        below.retain(|bound| *bound < upper);
+        let lower = below.into_iter().fold(0.0, f64::max);
+        if upper.is_infinite() {
+            return Some(lower);
+        }
+        let up_to = |bound: f64| {
+            let sum = |scrape: &Self| -> f64 {
+                let own = scrape.0.iter().filter(|it| it.name == bucket);
+                let own = own.filter(|it| it.has(labels) && it.bound() == Some(bound));
+                own.map(|series| series.value).sum()
+            };
+            sum(self) - sum(before)
+        };
+        let (under, within) = (up_to(lower), up_to(upper));
+        let part = (up_to(f64::INFINITY) * share - under) / (within - under);
+        Some(lower + (upper - lower) * part)
+    }
+
     fn bounds<'s>(&'s self, bucket: &'s str, labels: &'s [&str]) -> impl Iterator<Item = f64> + 's {
         let found = self
             .0
@@ -147,5 +177,7 @@ mod tests {
         assert_eq!(after.quantile(&before, "a", &[], 0.9), Some(0.1));
         assert_eq!(after.quantile(&before, "a", &[], 0.95), Some(0.2));
         assert_eq!(after.quantile(&after, "a", &[], 0.5), None);
+        let half = after.interpolated(&before, "a", &[], 0.45).unwrap();
+        assert!((half - 0.05).abs() < 1e-9, "{half}");
     }
 }

@@ -16,7 +16,7 @@ mod draw;
 mod ground;
 mod highest;
 mod meanwhile;
-mod reading;
+pub(crate) mod reading;
 mod shape;
 
 use std::io;

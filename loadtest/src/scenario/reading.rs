@@ -10,14 +10,14 @@ use crate::report::Report;
 use crate::scrape::Scrape;
 
 /// Two readings.
-pub(super) struct Reading {
-    pub(super) before: Scrape,
-    pub(super) after: Scrape,
+pub(crate) struct Reading {
+    pub(crate) before: Scrape,
+    pub(crate) after: Scrape,
 }
 
 impl Reading {
     /// Questions by tier.
-    pub(super) fn tiers(&self) -> Tiers {
+    pub(crate) fn tiers(&self) -> Tiers {
         let of = |tier: &str| self.count("sidegate_answers_total", &[&format!("tier=\"{tier}\"")]);
         Tiers {
             l1: of("l1"),
@@ -29,7 +29,7 @@ impl Reading {
     }
 
     /// The parts of the mean request, as Sidegate sees them, and what is left of what the client sees.
-    pub(super) fn flow(&self, report: &Report) -> Vec<Part> {
+    pub(crate) fn flow(&self, report: &Report) -> Vec<Part> {
         let stage =
             |stage: &str| self.mean("sidegate_stage_seconds", &[&format!("stage=\"{stage}\"")]);
         let parts = [
@@ -63,11 +63,16 @@ impl Reading {
         clippy::cast_sign_loss,
         reason = "a counter's difference, never negative"
     )]
-    pub(super) fn count(&self, name: &str, labels: &[&str]) -> u64 {
+    pub(crate) fn count(&self, name: &str, labels: &[&str]) -> u64 {
         let (after, before) = (self.after.sum(name, labels), self.before.sum(name, labels));
         (after - before).max(0.0).round() as u64
     }
 
+    /// The upper bound of the bucket of a histogram that holds such a share, in milliseconds.
+    pub(crate) fn quantile_ms(&self, name: &str, labels: &[&str], share: f64) -> Option<f64> {
+        let found = self.after.quantile(&self.before, name, labels, share);
+        found.map(|seconds| seconds * 1000.0)
+    }
     /// Of a histogram, in microseconds.
     fn mean(&self, name: &str, labels: &[&str]) -> f64 {
         let since = |name: &str| self.after.sum(name, labels) - self.before.sum(name, labels);
