@@ -3,6 +3,7 @@
 //! Promises: it is ready when [`Sidegate::start`] returns, and gone when it is dropped; a token is good for
 //! an hour. Does not: know what is in the binary.
 
+mod again;
 mod service_key;
 mod setup;
 
@@ -21,10 +22,10 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use setup::{ANYWHERE, AUDIENCE, ISSUER, LINK_LIFETIME, SECRET, configuration};
+use setup::{AUDIENCE, ISSUER, LINK_LIFETIME, SECRET, configuration};
 
 pub(crate) use service_key::ServiceKey;
-pub(crate) use setup::{KEY_HEADER, SCOPE, Setup};
+pub(crate) use setup::{Extent, KEY_HEADER, SCOPE, Setup};
 
 /// A process; killed when it is dropped.
 #[derive(Debug)]
@@ -115,20 +116,6 @@ impl Sidegate {
         self.child.id()
     }
 
-    /// Kills it, and after a while starts it again where it was; waits until it is ready.
-    pub(crate) async fn restart(&mut self, pause: Duration) -> Result<(), ProcessError> {
-        self.child.kill()?;
-        self.child.wait()?;
-        sleep(pause).await;
-        let path = self.folder.path().join(CONFIG);
-        let config = fs::read_to_string(&path)?
-            .replacen(ANYWHERE, &self.proxy, 1)
-            .replacen(ANYWHERE, &self.admin, 1);
-        fs::write(path, config)?;
-        self.child = spawn(&[], &self.binary, &self.environment, &self.folder)?;
-        self.wait().await
-    }
-
     async fn wait(&mut self) -> Result<(), ProcessError> {
         let log = self.folder.path().join(LOG);
         match timeout(PATIENCE, self.ready(&log)).await {
@@ -153,10 +140,15 @@ impl Sidegate {
 
     /// The values of metrics whose lines begin with these names, added up.
     pub(crate) async fn metric(&self, name: &str) -> io::Result<u64> {
-        let text = get(&self.admin, "/metrics").await?;
+        let text = self.metrics().await?;
         let lines = text.lines().filter(|line| line.starts_with(name));
         let values = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
         Ok(values.sum())
+    }
+
+    /// All metrics, as they are scraped.
+    pub(crate) async fn metrics(&self) -> io::Result<String> {
+        get(&self.admin, "/metrics").await
     }
 
     /// Sends it a signal by name.

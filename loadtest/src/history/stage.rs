@@ -24,7 +24,7 @@ use super::shared::Shared;
 use super::world::World;
 use crate::app::SCHEMA;
 use crate::postgres::Cluster;
-use crate::process::{Setup, Sidegate, command, migrate};
+use crate::process::{Extent, Setup, Sidegate, command, migrate};
 use crate::server::{Server, Stub};
 
 /// What answers in a case.
@@ -104,6 +104,7 @@ impl Stage {
             patience,
             threads: 2,
             telemetry: Setup::QUIET,
+            extent: Extent::SMALL,
         };
         let (instances, tickets) = cast(actor, &setup, &world).await?;
 
