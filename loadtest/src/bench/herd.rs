@@ -50,6 +50,7 @@ pub(super) async fn queries(bench: &Bench) -> Result<Line, BenchError> {
     );
     herd.ask(&stage, known, CLIENTS).await?;
     herd.ask(&stage, lone, 1).await?;
+    herd.late = 0;
     let before = flights(&instances).await?;
     let (mut slowest, begun) = (Duration::ZERO, asked.clone());
     for key in asked {

@@ -78,10 +78,20 @@ fn judged(
         decisions / PER_USER,
         gained("sidegate_cache_entries", &[MEMORY]),
     );
+    let mut reasons = Vec::new();
+    if resident > LIMIT {
+        let each = gained(
+            "sidegate_cache_bytes",
+            &[MEMORY, "state=\"used\"", RESOURCES],
+        ) / kept;
+        reasons.push(format!(
+            "a generation's row alone weighs {each:.0} bytes, its place in the table and its texts included"
+        ));
+    }
     Ok(Line {
         row: Row::Memory,
         measured,
-        outcome: Outcome::met_if(resident <= LIMIT),
+        outcome: Outcome::unless(&reasons),
     })
 }
 

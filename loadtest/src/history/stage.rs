@@ -108,10 +108,8 @@ impl Stage {
         };
         let (instances, tickets) = cast(actor, &setup, &world).await?;
 
-        let spare = world
-            .scenes
-            .iter()
-            .position(|scene| matches!(scene.shape, Shape::Member(_)));
+        let mut scenes = world.scenes.iter();
+        let spare = scenes.position(|scene| matches!(scene.shape, Shape::Member(_)));
         let (sender, probes) = unbounded_channel();
         let arena = Arc::new(Arena::new(clock, world, url, sender));
         let mut fronts = Vec::new();

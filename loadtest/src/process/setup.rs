@@ -66,17 +66,7 @@ impl Setup {
 
 /// Everything that is not said as it is shipped.
 pub(super) fn configuration(setup: &Setup) -> String {
-    let redis = setup.redis.as_ref().map_or_else(String::new, |url| {
-        format!(
-            r#"redis:
-  url: {url}
-  mac_keys: ["{SECRET}"]
-  command_timeout: 200ms
-  total_timeout: 250ms
-  breaker: {{ open: 300ms }}
-"#
-        )
-    });
+    let redis = setup.redis.as_ref().map_or_else(String::new, shared);
     let (accepted, further) = credentials(setup.credentials);
     let refresh = if setup.view { "manual" } else { "off" };
     let Setup {
@@ -126,6 +116,19 @@ database:
   kinds: {{ generation: {{ id: uuid }} }}
 routes:
   - {{ methods: [GET], path: "/g/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }}{accepted} }}
+"#
+    )
+}
+
+/// The section of a Redis.
+fn shared(url: &String) -> String {
+    format!(
+        r#"redis:
+  url: {url}
+  mac_keys: ["{SECRET}"]
+  command_timeout: 200ms
+  total_timeout: 250ms
+  breaker: {{ open: 300ms }}
 "#
     )
 }
