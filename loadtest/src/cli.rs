@@ -70,25 +70,38 @@ pub(crate) struct BenchArgs {
     /// More of everything, for narrower intervals.
     #[arg(long)]
     full: bool,
+    /// Where `cargo bench -p sidegate --bench memory -- decision` has left its estimates.
+    #[arg(long, value_name = "DIR")]
+    criterion: Option<PathBuf>,
+    /// Where the project's scripts are.
+    #[arg(long, value_name = "DIR")]
+    scripts: Option<PathBuf>,
+    /// Where to write what was measured as JSON, anew after every row.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
     /// Which rows; without any, all of them.
     #[arg(value_name = "ROW")]
     rows: Vec<Row>,
 }
 
 impl BenchArgs {
-    pub(crate) fn parse(self) -> Bench {
+    /// The plan and where what was measured is written to.
+    pub(crate) fn parse(self) -> (Bench, Option<PathBuf>) {
         let rows = if self.rows.is_empty() {
             Row::ALL.to_vec()
         } else {
             self.rows
         };
-        Bench {
+        let bench = Bench {
             sidegate: self.sidegate,
             bare: self.bare,
             envoy: self.envoy,
             rows,
             full: self.full,
-        }
+            criterion: self.criterion,
+            scripts: self.scripts,
+        };
+        (bench, self.json)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Promises: it is ready when [`Sidegate::start`] returns, and gone when it is dropped; a token is good for
 //! an hour. Does not: know what is in the binary.
 
+mod again;
 mod exchange;
 mod service_key;
 mod setup;
@@ -22,10 +23,10 @@ use uuid::Uuid;
 
 use crate::scrape::Scrape;
 use exchange::{get, post};
-use setup::{ANYWHERE, AUDIENCE, ISSUER, LINK_LIFETIME, SECRET, configuration};
+use setup::{AUDIENCE, ISSUER, LINK_LIFETIME, SECRET, configuration};
 
 pub(crate) use service_key::ServiceKey;
-pub(crate) use setup::{KEY_HEADER, SCOPE, Setup};
+pub(crate) use setup::{Extent, KEY_HEADER, SCOPE, Setup};
 
 /// A process; killed when it is dropped.
 #[derive(Debug)]
@@ -129,20 +130,6 @@ impl Sidegate {
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
-    }
-
-    /// Kills it, and after a while starts it again where it was; waits until it is ready.
-    pub(crate) async fn restart(&mut self, pause: Duration) -> Result<(), ProcessError> {
-        self.child.kill()?;
-        self.child.wait()?;
-        sleep(pause).await;
-        let path = self.folder.path().join(CONFIG);
-        let config = fs::read_to_string(&path)?
-            .replacen(ANYWHERE, &self.proxy, 1)
-            .replacen(ANYWHERE, &self.admin, 1);
-        fs::write(path, config)?;
-        self.child = spawn(&[], &self.binary, &self.environment, &self.folder)?;
-        self.wait().await
     }
 
     async fn wait(&mut self) -> Result<(), ProcessError> {

@@ -3,7 +3,7 @@
 //! Promises: each part is met when the upper end of the interval of the paired ratios' median is within its target;
 //! the row is when all parts are that could be measured, and the first one could. Whoever is not installed is said.
 
-use super::{Bench, BenchError, Line, Row};
+use super::{Bench, BenchError, Line, Outcome as Verdict, Row};
 use crate::peers::{Comparison, Interval, Outcome, Peer, Skipped, compare};
 
 /// Whose time, to whose, and at most how much of it.
@@ -58,7 +58,7 @@ fn line(outcome: &Outcome) -> Line {
     Line {
         row: Row::Cpu,
         measured: said.join("; "),
-        is_met,
+        outcome: Verdict::met_if(is_met),
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::time::sleep;
 
 use super::interval::interval;
 use super::stage::{Stage, wait};
-use super::{Bench, BenchError, Line, Row};
+use super::{Bench, BenchError, Line, Outcome, Row};
 use crate::Report;
 use crate::process::Sidegate;
 use crate::redis::Redis;
@@ -66,7 +66,7 @@ pub(super) async fn redis_down(bench: &Bench) -> Result<Line, BenchError> {
     Ok(Line {
         row: Row::RedisDown,
         measured: format!("{median:.3} x (95 % of medians: {low:.3} to {high:.3})"),
-        is_met: low >= 0.95,
+        outcome: Outcome::met_if(low >= 0.95),
     })
 }
 
@@ -96,7 +96,7 @@ async fn latency(
     Ok(Line {
         row,
         measured,
-        is_met: latency.p99 <= most,
+        outcome: Outcome::met_if(latency.p99 <= most),
     })
 }
 
