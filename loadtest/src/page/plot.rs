@@ -162,10 +162,12 @@ impl Plot {
             .x_desc(x.name)
             .y_desc(y.name)
             .draw()?;
-        for (mark, place) in self.marks.iter().zip(0_u8..) {
+        for mark in &self.marks {
             let ends = [(mark.at, y.range.start), (mark.at, y.range.end)];
             let style = Ink::Event.color().stroke_width(2);
             chart.draw_series(LineSeries::new(ends, style))?;
+        }
+        for (mark, place) in self.marks.iter().zip(0_u8..) {
             let (label, at, side) = self.label(mark, place);
             let style = font.color(&Ink::Event.color());
             let style = style.pos(Pos::new(side, VPos::Top));
