@@ -8,16 +8,20 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::beside::PeersArgs;
 use clap::{Args, Parser, Subcommand};
 use http::Method;
+use sidegate_loadtest::app::{Conduct, Profile};
 use sidegate_loadtest::bench::{Bench, Row};
 use sidegate_loadtest::history::{Check, Fault, Guard, Scale, Subject};
 use sidegate_loadtest::{
-    Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
+    AmountError, Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
 };
 use thiserror::Error;
 
 use crate::paper::{CompareArgs, PageArgs, Wanted};
+use crate::played::ScenarioArgs;
+use crate::story::BeforeAfterArgs;
 
 /// Load for Sidegate.
 #[derive(Debug, Parser)]
@@ -39,10 +43,16 @@ pub(crate) enum Command {
     History(HistoryArgs),
     /// Measure what was promised, row by row.
     Bench(BenchArgs),
+    /// Do the same work with other proxies, and compare.
+    Peers(PeersArgs),
     /// Make a page for people from a document.
     Page(PageArgs),
     /// Hold a document against an earlier one: what is worse?
     Compare(CompareArgs),
+    /// Measure the example application as it is today, behind Sidegate, and with its own part improved.
+    BeforeAfter(BeforeAfterArgs),
+    /// Play ways of using Sidegate: users, herds, storms, outages, attacks.
+    Scenario(ScenarioArgs),
 }
 
 /// Of `bench`.
@@ -51,6 +61,12 @@ pub(crate) struct BenchArgs {
     /// The binary to be measured: an optimised one.
     #[arg(long, value_name = "PATH")]
     sidegate: PathBuf,
+    /// Bare Pingora, for the row cpu: `bare-pingora` of the same build.
+    #[arg(long, value_name = "PATH")]
+    bare: Option<PathBuf>,
+    /// Envoy, for the row cpu, where it is not on the PATH.
+    #[arg(long, value_name = "PATH")]
+    envoy: Option<PathBuf>,
     /// More of everything, for narrower intervals.
     #[arg(long)]
     full: bool,
@@ -68,6 +84,8 @@ impl BenchArgs {
         };
         Bench {
             sidegate: self.sidegate,
+            bare: self.bare,
+            envoy: self.envoy,
             rows,
             full: self.full,
         }
@@ -121,6 +139,37 @@ pub(crate) struct ServeArgs {
     /// Connections to the database, at most.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) connections: u16,
+    /// How it comes to an answer: plain, legacy, trusting or tuned.
+    #[arg(long, default_value = "plain")]
+    profile: Profile,
+    /// How much later each answer of the database arrives, such as 50ms.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) database_delay: Option<Duration>,
+    /// What tokens are signed with (HS256); every profile but plain verifies them.
+    #[arg(long, value_name = "SECRET")]
+    token_secret: Option<String>,
+    /// Where Sidegate publishes the keys of its assertions; trusting and tuned verify them.
+    #[arg(long, value_name = "URL")]
+    assertion_keys: Option<String>,
+    /// The time of business logic, in place of the profile's.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    work: Option<Duration>,
+    /// The time of sending, in place of the profile's.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    sending: Option<Duration>,
+}
+
+impl ServeArgs {
+    /// How it is to behave.
+    pub(crate) fn conduct(&self) -> Conduct {
+        Conduct {
+            profile: self.profile,
+            token_secret: self.token_secret.clone(),
+            keys: self.assertion_keys.clone(),
+            work: self.work,
+            sending: self.sending,
+        }
+    }
 }
 
 /// Of `app seed`.
@@ -196,6 +245,8 @@ pub(crate) enum UsageError {
     Schedule(#[from] ScheduleError),
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(transparent)]
+    Amount(#[from] AmountError),
     #[error("neither a binary nor a stand-in")]
     NoSubject,
 }

@@ -7,10 +7,13 @@
 //!
 //! Does not: hold any logic of the run; that is the library's.
 
+mod beside;
 mod cli;
 mod example;
 mod paper;
+mod played;
 mod progress;
+mod story;
 
 use std::error::Error;
 use std::fs::File;
@@ -24,10 +27,13 @@ use sidegate_loadtest::{Report, RunError, run};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::beside::BesideError;
 use crate::cli::{BenchArgs, Cli, Command, HistoryArgs, RunArgs, Sink, UsageError};
 use crate::example::ExampleError;
 use crate::paper::PaperError;
+use crate::played::PlayError;
 use crate::progress::{Cases, Display};
+use crate::story::StoryError;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
@@ -61,6 +67,12 @@ async fn carry_out(command: Command) -> Result<bool, Failure> {
             Ok(true)
         }
         Command::Compare(args) => Ok(args.carry_out()?),
+        Command::BeforeAfter(args) => Ok(story::carry_out(args).await?),
+        Command::Scenario(args) => Ok(played::carry_out(args).await?),
+        Command::Peers(args) => {
+            beside::carry_out(args).await?;
+            Ok(true)
+        }
     }
 }
 
@@ -191,6 +203,12 @@ enum Failure {
     Bench(#[source] BenchError),
     #[error(transparent)]
     Paper(#[from] PaperError),
+    #[error(transparent)]
+    Play(#[from] PlayError),
+    #[error(transparent)]
+    Beside(#[from] BesideError),
+    #[error(transparent)]
+    Story(#[from] StoryError),
     #[error("interrupted")]
     Interrupted,
 }
@@ -198,9 +216,13 @@ enum Failure {
 impl Failure {
     fn code(&self) -> u8 {
         match self {
-            Self::Usage(_) => WRONG_USAGE,
-            Self::History(_) | Self::Bench(_) | Self::Interrupted => NOT_RUN,
-            Self::Paper(_) => WRONG_USAGE,
+            Self::Usage(_) | Self::Paper(_) | Self::Play(PlayError::Usage(_)) => WRONG_USAGE,
+            Self::History(_)
+            | Self::Bench(_)
+            | Self::Beside(_)
+            | Self::Play(_)
+            | Self::Story(_)
+            | Self::Interrupted => NOT_RUN,
             Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,
             Self::Runtime(_) | Self::Run(_) | Self::Example(_) | Self::Write(_) => FAILED,
         }

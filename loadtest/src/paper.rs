@@ -127,7 +127,8 @@ const ASSUMPTIONS: [&str; 2] = [
      what was measured, if that ran on the same machine.",
 ];
 
-fn put(text: &str, sink: &Sink) -> Result<(), PaperError> {
+/// Puts a page, or what is told of one, where it is wanted.
+pub(crate) fn put(text: &str, sink: &Sink) -> Result<(), PaperError> {
     let (to, written) = match sink {
         Sink::Stdout => (
             "standard output".to_owned(),

@@ -6,9 +6,12 @@
 //!
 //! Does not: judge by absolute times of another machine; ratios are of pairs within one run.
 
+pub(crate) mod callgrind;
+mod cpu;
+pub(crate) mod interval;
 mod row;
 mod slow;
-mod stage;
+pub(crate) mod stage;
 mod telemetry;
 mod tiers;
 mod view;
@@ -20,18 +23,24 @@ use std::path::PathBuf;
 use thiserror::Error;
 use tokio::task::JoinError;
 
+use crate::peers::PeersError;
 use crate::postgres::ClusterError;
 use crate::process::ProcessError;
 use crate::redis::RedisServerError;
 use crate::{PlanError, RunError, ScheduleError, TargetError};
 
 pub use row::{NoSuchRow, Row};
+pub(crate) use stage::wait;
 
 /// What is to be measured.
 #[derive(Debug, Clone)]
 pub struct Bench {
     /// The binary.
     pub sidegate: PathBuf,
+    /// Pingora that passes everything on; without it the row `cpu` lacks its first part.
+    pub bare: Option<PathBuf>,
+    /// Envoy, where it is not on the PATH.
+    pub envoy: Option<PathBuf>,
     /// In this order.
     pub rows: Vec<Row>,
     /// More of everything, for narrower intervals.
@@ -105,6 +114,9 @@ pub enum BenchError {
     /// A task of ours.
     #[error("a task failed")]
     Task(#[from] JoinError),
+    /// The comparison with peers.
+    #[error(transparent)]
+    Peers(#[from] Box<PeersError>),
     /// Something did not come, or was not as it should be.
     #[error("{0}")]
     Silent(String),
@@ -133,6 +145,7 @@ pub async fn bench(
             Row::View => view::cost(bench).await?,
             Row::SlowHeads => slow::heads(bench).await?,
             Row::Telemetry => telemetry::cost(bench).await?,
+            Row::Cpu => cpu::beside_peers(bench).await?,
         };
         show(Event::Ended(&line));
         lines.push(line);

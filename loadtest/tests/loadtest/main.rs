@@ -5,6 +5,7 @@ mod command;
 mod example;
 mod history;
 mod paper;
+mod profiles;
 mod run;
 mod seed;
 mod support;
