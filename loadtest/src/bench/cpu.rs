@@ -53,7 +53,8 @@ fn line(outcome: &Outcome) -> Line {
             "sidegate / haproxy {median:.2} ({low:.2} to {high:.2}), later 1.40"
         ));
     }
-    said.extend(outcome.instructions().map(ToString::to_string));
+    let instructions = outcome.instructions().map(ToString::to_string);
+    said.extend(instructions.map(|text| text.trim_end_matches('.').to_owned()));
     said.push(skipped(outcome.skipped()));
     Line {
         row: Row::Cpu,

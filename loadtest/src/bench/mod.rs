@@ -23,6 +23,7 @@ pub(crate) mod stage;
 mod start;
 mod telemetry;
 mod tiers;
+mod users;
 mod view;
 
 use std::error::Error;
@@ -37,6 +38,7 @@ use crate::peers::PeersError;
 use crate::postgres::ClusterError;
 use crate::process::ProcessError;
 use crate::redis::RedisServerError;
+use crate::scenario::ScenarioError;
 use crate::{PlanError, RunError, ScheduleError, TargetError};
 
 pub use decision::EstimatesError;
@@ -125,6 +127,9 @@ pub enum BenchError {
     /// A task of ours.
     #[error("a task failed")]
     Task(#[from] JoinError),
+    /// A scenario.
+    #[error(transparent)]
+    Scenario(#[from] Box<ScenarioError>),
     /// The comparison with peers.
     #[error(transparent)]
     Peers(#[from] Box<PeersError>),
@@ -156,6 +161,8 @@ async fn measured(bench: &Bench, row: Row) -> Result<Line, BenchError> {
         Row::Decision => decision::figures(bench),
         Row::L2 => tiers::shared(bench).await,
         Row::L3 => tiers::store(bench).await,
+        Row::Users => users::at_once(bench).await,
+        Row::HighestRate => users::highest(bench).await,
         Row::Revocation => revocation::lag(bench).await,
         Row::Invalidation => invalidation::time(bench).await,
         Row::Herd => herd::queries(bench).await,
@@ -197,6 +204,7 @@ impl BenchError {
             | Self::Estimates(_)
             | Self::Task(_)
             | Self::Peers(_)
+            | Self::Scenario(_)
             | Self::Silent(_) => Outcome::Failed(text),
         }
     }
