@@ -7,13 +7,16 @@
 //! Does not: judge; the library does.
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use sidegate_loadtest::bench::{Bench, Event, Line, Summary, bench};
 use sidegate_loadtest::document::Document;
+use sidegate_loadtest::page::page;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, Sink};
+use crate::paper::{PaperError, put};
 use crate::progress::Cases;
 
 /// The exit code: 0 nothing is missed, 1 something is, 2 something could not be measured.
@@ -26,11 +29,13 @@ pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
     let mut written = Ok(());
     let measuring = bench(&plan, |event| match event {
         Event::Begun { row, done, all } => cases.begin(row.name(), done, all),
-        Event::Ended(line) => {
-            cases.say(&line.to_string());
-            document.rows.push(line.figure());
+        Event::Ended(found) => {
+            cases.say(&found.line.to_string());
+            document.rows.push(found.line.figure());
+            document.runs.extend(found.runs.iter().cloned());
+            document.tables.extend(found.tables.iter().cloned());
             if let (Ok(()), Some(path)) = (&written, &json) {
-                written = document.write(path);
+                written = write(&document, path);
             }
         }
     });
@@ -46,6 +51,12 @@ pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
     let code = told(&lines?)?;
     written?;
     Ok(code)
+}
+
+/// As JSON, and as a page beside it.
+fn write(document: &Document, path: &Path) -> Result<(), PaperError> {
+    document.write(path)?;
+    put(&page(document), &Sink::File(path.with_extension("html")))
 }
 
 fn told(lines: &[Line]) -> io::Result<u8> {

@@ -7,27 +7,32 @@
 
 use std::time::Duration;
 
-use super::{Bench, BenchError, Line, Outcome, Row};
+use super::{Bench, BenchError, Found, Line, Outcome, Row};
 use crate::document::Measured;
 use crate::scenario::{Highest, Scenario, Step, Wish, highest_rate, play};
 use crate::seed::Dataset;
 
 /// As many connections, each user with ten seconds between its requests.
-pub(super) async fn at_once(bench: &Bench) -> Result<Line, BenchError> {
+pub(super) async fn at_once(bench: &Bench) -> Result<Found, BenchError> {
     let wish = wish(bench, if bench.full { 120 } else { 20 })?;
     let played = play(&wish, |_event| {}).await.map_err(Box::new)?;
     let measured = played
         .first()
         .ok_or_else(|| BenchError::Silent("no scenario was played".to_owned()))?;
-    Ok(Line {
+    let line = Line {
         row: Row::Users,
         measured: said(measured),
         outcome: Outcome::unless(&reasons(measured)),
+    };
+    Ok(Found {
+        line,
+        runs: played,
+        tables: Vec::new(),
     })
 }
 
 /// Steps of a steady load, each of them higher, until one does not hold.
-pub(super) async fn highest(bench: &Bench) -> Result<Line, BenchError> {
+pub(super) async fn highest(bench: &Bench) -> Result<Found, BenchError> {
     let wish = wish(bench, if bench.full { 20 } else { 5 })?;
     let found = highest_rate(&wish, |_filled| {}, |_step| {})
         .await
@@ -50,10 +55,16 @@ pub(super) async fn highest(bench: &Bench) -> Result<Line, BenchError> {
             failed.report.requested_rate
         );
     }
-    Ok(Line {
+    let line = Line {
         row: Row::HighestRate,
         measured,
         outcome: Outcome::met_if(rate >= LEAST),
+    };
+    let steps = [found.held, found.failed].into_iter().flatten();
+    Ok(Found {
+        line,
+        runs: steps.map(|step| step.measured).collect(),
+        tables: Vec::new(),
     })
 }
 
