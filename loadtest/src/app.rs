@@ -3,15 +3,16 @@
 //! # Layout
 //!
 //! A handler takes the caller, checks what the caller may do where Sidegate has not decided
-//! it, reads or writes rows, and answers JSON. Whatever is wrong is a problem.
+//! it, reads or writes rows, and answers JSON. Whatever is wrong is a problem. A [`Profile`] puts steps
+//! around it, so that the application is as slow as one that does everything itself.
 //!
-//! Promises: the caller is whom `X-Sidegate-Subject` names; a check is skipped only where
+//! Promises, of the profile `plain`: the caller is whom `X-Sidegate-Subject` names; a check is skipped only where
 //! `X-Sidegate-Authorized` names exactly this action on exactly this resource, and made against
 //! the database otherwise, so that the application can be measured with and without Sidegate;
 //! lists hold only what the caller may see; ids in bodies are checked here; connections to the
 //! database and the time of a statement are bounded.
 //!
-//! Does not: verify tokens or signatures. Whoever reaches its port can be anyone: it belongs
+//! Does not: verify tokens or signatures in that profile. Whoever reaches its port can be anyone: it belongs
 //! behind Sidegate, on loopback.
 
 mod access;
@@ -20,6 +21,7 @@ mod database;
 mod generations;
 mod input;
 mod problem;
+mod profile;
 mod projects;
 mod teams;
 mod users;
@@ -28,32 +30,61 @@ use std::io;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
+use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
 
+use profile::{Steps, through};
+
 pub use database::{Database, DatabaseError, Limits};
+pub use profile::{Conduct, NoSuchProfile, Profile, ProfileError};
 
 /// The tables, their constraints and indexes.
 pub const SCHEMA: &str = include_str!("../sql/schema.sql");
 
-/// Serves the application on `listener` until `stop` is done, then finishes what it has begun.
-///
-/// # Errors
-///
-/// When the listener fails for good.
-pub async fn serve(
-    listener: TcpListener,
-    database: Database,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
-    axum::serve(listener, router(database))
+/// The application, ready to be served.
+#[derive(Debug)]
+pub struct App(Router);
+
+impl App {
+    /// Over this database. `conduct` may need connections to it: they are opened here.
+    ///
+    /// # Errors
+    ///
+    /// When the profile lacks something, or the database that it needs.
+    pub async fn new(database: Database, conduct: &Conduct) -> Result<Self, ProfileError> {
+        let mut routes = router();
+        if let Some(steps) = Steps::new(conduct, &database).await? {
+            routes = routes.route_layer(from_fn_with_state(steps, through));
+        }
+        let routes = routes.route("/health", get(health));
+        Ok(Self(routes.with_state(database)))
+    }
+
+    /// Serves it on `listener` until `stop` is done, then finishes what it has begun.
+    ///
+    /// # Errors
+    ///
+    /// When the listener fails for good.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        // Without it the pieces of an answer would wait for each other.
+        axum::serve(
+            listener.tap_io(|stream| drop(stream.set_nodelay(true))),
+            self.0,
+        )
         .with_graceful_shutdown(stop)
         .await
+    }
 }
 
-fn router(database: Database) -> Router {
+/// What needs a caller.
+fn router() -> Router<Database> {
     Router::new()
-        .route("/health", get(health))
         .route("/api/users/profile", get(users::profile))
         .route("/api/users/{id}/generations", get(users::generations))
         .route(
@@ -83,7 +114,6 @@ fn router(database: Database) -> Router {
             get(teams::members).post(teams::join).delete(teams::leave),
         )
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .with_state(database)
 }
 
 /// Alive, with or without a database.

@@ -8,14 +8,20 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::beside::PeersArgs;
 use clap::{Args, Parser, Subcommand};
 use http::Method;
+use sidegate_loadtest::app::{Conduct, Profile};
 use sidegate_loadtest::bench::{Bench, Row};
 use sidegate_loadtest::history::{Check, Fault, Guard, Scale, Subject};
 use sidegate_loadtest::{
-    Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
+    AmountError, Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
 };
 use thiserror::Error;
+
+use crate::paper::{CompareArgs, PageArgs, Wanted};
+use crate::played::ScenarioArgs;
+use crate::story::BeforeAfterArgs;
 
 /// Load for Sidegate.
 #[derive(Debug, Parser)]
@@ -37,6 +43,16 @@ pub(crate) enum Command {
     History(HistoryArgs),
     /// Measure what was promised, row by row.
     Bench(BenchArgs),
+    /// Do the same work with other proxies, and compare.
+    Peers(PeersArgs),
+    /// Make a page for people from a document.
+    Page(PageArgs),
+    /// Hold a document against an earlier one: what is worse?
+    Compare(CompareArgs),
+    /// Measure the example application as it is today, behind Sidegate, and with its own part improved.
+    BeforeAfter(BeforeAfterArgs),
+    /// Play ways of using Sidegate: users, herds, storms, outages, attacks.
+    Scenario(ScenarioArgs),
 }
 
 /// Of `bench`.
@@ -45,6 +61,12 @@ pub(crate) struct BenchArgs {
     /// The binary to be measured: an optimised one.
     #[arg(long, value_name = "PATH")]
     sidegate: PathBuf,
+    /// Bare Pingora, for the row cpu: `bare-pingora` of the same build.
+    #[arg(long, value_name = "PATH")]
+    bare: Option<PathBuf>,
+    /// Envoy, for the row cpu, where it is not on the PATH.
+    #[arg(long, value_name = "PATH")]
+    envoy: Option<PathBuf>,
     /// More of everything, for narrower intervals.
     #[arg(long)]
     full: bool,
@@ -56,28 +78,31 @@ pub(crate) struct BenchArgs {
     scripts: Option<PathBuf>,
     /// Where to write what was measured as JSON, anew after every row.
     #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
+    /// Where to write it as a page, anew after every row.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Which rows; without any, all of them.
     #[arg(value_name = "ROW")]
     rows: Vec<Row>,
 }
 
 impl BenchArgs {
-    /// The plan and where what was measured is written to.
-    pub(crate) fn parse(self) -> (Bench, Option<PathBuf>) {
+    pub(crate) fn parse(self) -> Bench {
         let rows = if self.rows.is_empty() {
             Row::ALL.to_vec()
         } else {
             self.rows
         };
-        let bench = Bench {
+        Bench {
             sidegate: self.sidegate,
+            bare: self.bare,
+            envoy: self.envoy,
             rows,
             full: self.full,
             criterion: self.criterion,
             scripts: self.scripts,
-        };
-        (bench, self.json)
+        }
     }
 }
 
@@ -128,6 +153,37 @@ pub(crate) struct ServeArgs {
     /// Connections to the database, at most.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) connections: u16,
+    /// How it comes to an answer: plain, legacy, trusting or tuned.
+    #[arg(long, default_value = "plain")]
+    profile: Profile,
+    /// How much later each answer of the database arrives, such as 50ms.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(crate) database_delay: Option<Duration>,
+    /// What tokens are signed with (HS256); every profile but plain verifies them.
+    #[arg(long, value_name = "SECRET")]
+    token_secret: Option<String>,
+    /// Where Sidegate publishes the keys of its assertions; trusting and tuned verify them.
+    #[arg(long, value_name = "URL")]
+    assertion_keys: Option<String>,
+    /// The time of business logic, in place of the profile's.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    work: Option<Duration>,
+    /// The time of sending, in place of the profile's.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    sending: Option<Duration>,
+}
+
+impl ServeArgs {
+    /// How it is to behave.
+    pub(crate) fn conduct(&self) -> Conduct {
+        Conduct {
+            profile: self.profile,
+            token_secret: self.token_secret.clone(),
+            keys: self.assertion_keys.clone(),
+            work: self.work,
+            sending: self.sending,
+        }
+    }
 }
 
 /// Of `app seed`.
@@ -180,6 +236,8 @@ pub(crate) struct RunArgs {
     /// Where to write the report as JSON: a file, or - for standard output.
     #[arg(long, value_name = "FILE", default_value = "-")]
     json: Sink,
+    #[command(flatten)]
+    wanted: Wanted,
     /// Permit targets outside this machine. Only for machines that are yours.
     #[arg(long)]
     allow_remote: bool,
@@ -201,6 +259,8 @@ pub(crate) enum UsageError {
     Schedule(#[from] ScheduleError),
     #[error(transparent)]
     Plan(#[from] PlanError),
+    #[error(transparent)]
+    Amount(#[from] AmountError),
     #[error("neither a binary nor a stand-in")]
     NoSubject,
 }
@@ -234,8 +294,8 @@ impl HistoryArgs {
 }
 
 impl RunArgs {
-    /// The plan and where its report goes.
-    pub(crate) async fn parse(self) -> Result<(Plan, Sink), UsageError> {
+    /// The plan, where its report goes, and what else is to become of it.
+    pub(crate) async fn parse(self) -> Result<(Plan, Sink, Wanted), UsageError> {
         let Self {
             urls,
             headers,
@@ -265,7 +325,7 @@ impl RunArgs {
             sources: self.sources,
             timeout,
         };
-        Ok((Plan::new(load)?, self.json))
+        Ok((Plan::new(load)?, self.json, self.wanted))
     }
 }
 

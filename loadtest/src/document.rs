@@ -277,6 +277,16 @@ impl Tiers {
             total => (self.l1 + self.stale) as f64 / total as f64,
         }
     }
+
+    /// Of those that memory could not answer, those from Redis; 0 to 1. Without any it is 1.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a share, for people")]
+    pub fn l2_share(&self) -> f64 {
+        match self.l2 + self.view + self.store {
+            0 => 1.0,
+            total => self.l2 as f64 / total as f64,
+        }
+    }
 }
 
 /// The value after `name` and a colon.

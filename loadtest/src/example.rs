@@ -4,13 +4,13 @@
 //! answered) or the SQL, and nothing else. Serving ends with SIGINT or SIGTERM, after the requests
 //! that are under way.
 //!
-//! Does not: need the database to start serving.
+//! Does not: need the database to start serving, in the profile `plain`.
 
 use std::io::{self, Write};
 use std::time::Instant;
 
 use serde_json::json;
-use sidegate_loadtest::app::{self, Database, DatabaseError, Limits};
+use sidegate_loadtest::app::{self, App, Database, DatabaseError, Limits, ProfileError};
 use sidegate_loadtest::{AmountError, Dataset, Existing, SeedError, seed};
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -26,6 +26,8 @@ pub(crate) enum ExampleError {
     Amount(#[from] AmountError),
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    #[error("the application cannot behave so")]
+    Profile(#[from] ProfileError),
     #[error("the database is not filled")]
     Seed(#[from] SeedError),
     #[error("the application cannot be served")]
@@ -35,8 +37,12 @@ pub(crate) enum ExampleError {
 impl ExampleError {
     pub(crate) fn is_wrong_usage(&self) -> bool {
         match self {
-            Self::Amount(_) | Self::Database(DatabaseError::Url(_)) => true,
-            Self::Database(_) | Self::Seed(_) | Self::Serve(_) => false,
+            Self::Amount(_)
+            | Self::Database(DatabaseError::Url(_) | DatabaseError::Place)
+            | Self::Profile(ProfileError::Secret | ProfileError::Keys | ProfileError::Url(_)) => {
+                true
+            }
+            Self::Database(_) | Self::Profile(_) | Self::Seed(_) | Self::Serve(_) => false,
         }
     }
 }
@@ -54,7 +60,11 @@ async fn serve(args: ServeArgs) -> Result<(), ExampleError> {
         connections: usize::from(args.connections),
         ..Limits::default()
     };
-    let database = Database::new(&args.database, limits)?;
+    let database = match args.database_delay {
+        Some(delay) => Database::late(&args.database, limits, delay).await?,
+        None => Database::new(&args.database, limits)?,
+    };
+    let app = App::new(database, &args.conduct()).await?;
     // Before the address is told: whoever knows it may end the application.
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -68,7 +78,7 @@ async fn serve(args: ServeArgs) -> Result<(), ExampleError> {
             _ = terminate.recv() => {}
         }
     };
-    Ok(app::serve(listener, database, stop).await?)
+    Ok(app.serve(listener, stop).await?)
 }
 
 async fn fill(args: SeedArgs) -> Result<(), ExampleError> {

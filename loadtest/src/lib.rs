@@ -13,9 +13,12 @@
 //! [`history`] is another program over the same parts: it checks whether Sidegate ever grants a right
 //! later than a second after its revocation.
 //!
-//! [`mod@bench`] measures what was promised of it, row by row.
+//! [`mod@bench`] measures what was promised of it, row by row; [`peers`] does the same work with other proxies.
 //!
-//! What was measured becomes a [`document`], which is written as JSON and read by people as a page.
+//! [`before_after`] tells what became of an application that did everything itself.
+//!
+//! What was measured becomes a [`document`], which is written as JSON, held against [`limit`]s,
+//! [`mod@compare`]d with an earlier one, and read by people as a [`page`].
 //!
 //! Promises: arrivals come at a constant rate, whatever the server does; latency counts from the
 //! moment an arrival was due, so that a stall is seen by every request it delayed (no coordinated
@@ -24,24 +27,34 @@
 //! Does not: ramp the rate within a run, send bodies, speak TLS or HTTP/2, check the content of answers.
 
 pub mod app;
+pub mod before_after;
 pub mod bench;
+pub mod compare;
 pub mod document;
 pub mod history;
 pub mod ids;
+pub mod limit;
+pub mod page;
+pub mod peers;
 pub mod postgres;
 pub mod redis;
+pub mod scenario;
 
 mod connection;
+mod figure;
 mod plan;
 mod process;
 mod queue;
+mod relay;
 mod report;
 mod run;
 mod schedule;
+mod scrape;
 mod seed;
 mod server;
 mod tally;
 mod target;
+mod usage;
 mod worker;
 
 pub use plan::{

@@ -1,16 +1,20 @@
 //! The command `sidegate-loadtest`.
 //!
 //! Promises: the report alone goes to standard output, everything for people to standard error;
-//! exit code 0 when at least one request was answered (or the application did what it was told), 1
-//! when none was or the run failed, 2 for wrong usage. A check of histories says 0 when the property
+//! exit code 0 when at least one request was answered and every required limit holds (or the application
+//! did what it was told), 1 when not or when the run failed, 2 for wrong usage. A check of histories says 0 when the property
 //! held, 1 when it did not, 2 when it could not be found out; its summary is the last line. So do rows.
 //!
 //! Does not: hold any logic of the run; that is the library's.
 
+mod beside;
 mod cli;
 mod example;
 mod measured;
+mod paper;
+mod played;
 mod progress;
+mod story;
 
 use std::error::Error;
 use std::fs::File;
@@ -24,9 +28,13 @@ use sidegate_loadtest::{Report, RunError, run};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::beside::BesideError;
 use crate::cli::{Cli, Command, HistoryArgs, RunArgs, Sink, UsageError};
 use crate::example::ExampleError;
+use crate::paper::PaperError;
+use crate::played::PlayError;
 use crate::progress::{Cases, Display};
+use crate::story::StoryError;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
@@ -47,13 +55,24 @@ fn main() -> ExitCode {
 /// The exit code of a command that was carried out.
 async fn carry_out(command: Command) -> Result<u8, Failure> {
     let is_done = match command {
-        Command::Run(args) => load(*args).await?.completed > 0,
+        Command::Run(args) => load(*args).await?,
         Command::App(command) => {
             example::carry_out(command).await?;
             true
         }
         Command::History(args) => history(args).await?,
         Command::Bench(args) => return measured::measure(args).await,
+        Command::Page(args) => {
+            args.carry_out()?;
+            true
+        }
+        Command::Compare(args) => args.carry_out()?,
+        Command::BeforeAfter(args) => story::carry_out(args).await?,
+        Command::Scenario(args) => played::carry_out(args).await?,
+        Command::Peers(args) => {
+            beside::carry_out(args).await?;
+            true
+        }
     };
     Ok(if is_done { DONE } else { FAILED })
 }
@@ -102,14 +121,24 @@ fn played(cases: &Cases, event: &history::Event<'_>) {
     }
 }
 
-async fn load(args: RunArgs) -> Result<Report, Failure> {
-    let (plan, sink) = args.parse().await?;
+/// Whether anything was answered, and everything holds that is to.
+async fn load(args: RunArgs) -> Result<bool, Failure> {
+    let (plan, sink, wanted) = args.parse().await?;
     let mut display = Display::new(plan.schedule().span());
     let report = run(plan, |progress| display.show(progress)).await?;
     display.finish();
     say(&report.to_string());
     write(&report, &sink)?;
-    Ok(report)
+    let is_answered = report.completed > 0;
+    let verdicts = wanted.write(report)?;
+    for verdict in &verdicts {
+        let outcome = if verdict.is_met { "met" } else { "missed" };
+        say(&format!(
+            "{outcome}     {}, found {}",
+            verdict.limit, verdict.found
+        ));
+    }
+    Ok(is_answered && verdicts.iter().all(|verdict| verdict.is_met))
 }
 
 fn write(report: &Report, sink: &Sink) -> Result<(), Failure> {
@@ -144,6 +173,14 @@ enum Failure {
     History(#[from] HistoryError),
     #[error("what was measured cannot be written")]
     Document(#[from] DocumentError),
+    #[error(transparent)]
+    Paper(#[from] PaperError),
+    #[error(transparent)]
+    Play(#[from] PlayError),
+    #[error(transparent)]
+    Beside(#[from] BesideError),
+    #[error(transparent)]
+    Story(#[from] StoryError),
     #[error("interrupted")]
     Interrupted,
 }
@@ -151,8 +188,13 @@ enum Failure {
 impl Failure {
     fn code(&self) -> u8 {
         match self {
-            Self::Usage(_) => WRONG_USAGE,
-            Self::History(_) | Self::Document(_) | Self::Interrupted => NOT_RUN,
+            Self::Usage(_) | Self::Paper(_) | Self::Play(PlayError::Usage(_)) => WRONG_USAGE,
+            Self::History(_)
+            | Self::Document(_)
+            | Self::Beside(_)
+            | Self::Play(_)
+            | Self::Story(_)
+            | Self::Interrupted => NOT_RUN,
             Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,
             Self::Runtime(_) | Self::Run(_) | Self::Example(_) | Self::Write(_) => FAILED,
         }

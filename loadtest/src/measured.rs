@@ -6,10 +6,13 @@
 //!
 //! Does not: judge; the library does.
 
+use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 
 use sidegate_loadtest::bench::{Bench, Event, Line, Summary, bench};
 use sidegate_loadtest::document::Document;
+use sidegate_loadtest::page::page;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
@@ -18,7 +21,8 @@ use crate::progress::Cases;
 
 /// The exit code: 0 nothing is missed, 1 something is, 2 something could not be measured.
 pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
-    let (plan, json) = args.parse();
+    let (json, html) = (args.json.clone(), args.html.clone());
+    let plan = args.parse();
     let cases = Cases::new();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -29,8 +33,8 @@ pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
         Event::Ended(line) => {
             cases.say(&line.to_string());
             document.rows.push(line.figure());
-            if let (Ok(()), Some(path)) = (&written, &json) {
-                written = document.write(path);
+            if written.is_ok() {
+                written = write(&document, json.as_deref(), html.as_deref());
             }
         }
     });
@@ -46,6 +50,19 @@ pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
     let code = told(&lines?)?;
     written?;
     Ok(code)
+}
+
+fn write(document: &Document, json: Option<&Path>, html: Option<&Path>) -> Result<(), Failure> {
+    if let Some(path) = json {
+        document.write(path)?;
+    }
+    if let Some(path) = html {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(path, page(document))?;
+    }
+    Ok(())
 }
 
 fn told(lines: &[Line]) -> io::Result<u8> {

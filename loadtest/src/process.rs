@@ -4,6 +4,7 @@
 //! an hour. Does not: know what is in the binary.
 
 mod again;
+mod exchange;
 mod service_key;
 mod setup;
 
@@ -17,11 +18,11 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use crate::scrape::Scrape;
+use exchange::{get, post};
 use setup::{AUDIENCE, ISSUER, LINK_LIFETIME, SECRET, configuration};
 
 pub(crate) use service_key::ServiceKey;
@@ -76,19 +77,7 @@ impl Sidegate {
         setup: &Setup,
         environment: &[(&'static str, &'static str)],
     ) -> Result<Self, ProcessError> {
-        let folder = folder(setup)?;
-        let child = spawn(&[], binary, environment, &folder)?;
-        // From here on it ends with this struct.
-        let mut sidegate = Self {
-            child,
-            proxy: String::new(),
-            admin: String::new(),
-            folder,
-            binary: binary.to_owned(),
-            environment: environment.to_vec(),
-        };
-        sidegate.wait().await?;
-        Ok(sidegate)
+        Self::launch(&[], binary, folder(setup)?, environment).await
     }
 
     /// The same, run by another program: its command line.
@@ -97,15 +86,42 @@ impl Sidegate {
         binary: &Path,
         setup: &Setup,
     ) -> Result<Self, ProcessError> {
-        let folder = folder(setup)?;
-        let child = spawn(under, binary, &[], &folder)?;
+        Self::launch(under, binary, folder(setup)?, &[]).await
+    }
+
+    /// One with a configuration of its own, beside which these files are.
+    pub(crate) async fn start_with(
+        binary: &Path,
+        configuration: &str,
+        files: &[(&str, &str)],
+    ) -> Result<Self, ProcessError> {
+        Self::launch(&[], binary, folder_with(configuration, files)?, &[]).await
+    }
+
+    /// One with a configuration of its own, run by another program.
+    pub(crate) async fn start_with_under(
+        under: &[String],
+        binary: &Path,
+        configuration: &str,
+    ) -> Result<Self, ProcessError> {
+        Self::launch(under, binary, folder_with(configuration, &[])?, &[]).await
+    }
+
+    async fn launch(
+        under: &[String],
+        binary: &Path,
+        folder: TempDir,
+        environment: &[(&'static str, &'static str)],
+    ) -> Result<Self, ProcessError> {
+        let child = spawn(under, binary, environment, &folder)?;
+        // From here on it ends with this struct.
         let mut sidegate = Self {
             child,
             proxy: String::new(),
             admin: String::new(),
             folder,
             binary: binary.to_owned(),
-            environment: Vec::new(),
+            environment: environment.to_vec(),
         };
         sidegate.wait().await?;
         Ok(sidegate)
@@ -128,6 +144,10 @@ impl Sidegate {
         &self.proxy
     }
 
+    pub(crate) fn admin(&self) -> &str {
+        &self.admin
+    }
+
     /// A link to a path for a user who may read what is there, by its administrator; good for an hour.
     pub(crate) async fn link(&self, user: Uuid, path: &str) -> Result<String, ProcessError> {
         let wish = json!({ "subject": user, "path": path, "ttl": LINK_LIFETIME });
@@ -140,15 +160,16 @@ impl Sidegate {
 
     /// The values of metrics whose lines begin with these names, added up.
     pub(crate) async fn metric(&self, name: &str) -> io::Result<u64> {
-        let text = self.metrics().await?;
+        let text = get(&self.admin, "/metrics").await?;
         let lines = text.lines().filter(|line| line.starts_with(name));
         let values = lines.filter_map(|line| line.rsplit_once(' ')?.1.parse::<u64>().ok());
         Ok(values.sum())
     }
 
-    /// All metrics, as they are scraped.
-    pub(crate) async fn metrics(&self) -> io::Result<String> {
-        get(&self.admin, "/metrics").await
+    /// All metrics, read once.
+    pub(crate) async fn scrape(&self) -> io::Result<Scrape> {
+        let answer = get(&self.admin, "/metrics").await?;
+        Scrape::parse(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body))
     }
 
     /// Sends it a signal by name.
@@ -222,7 +243,24 @@ pub(crate) async fn command(
     setup: &Setup,
     arguments: &[&str],
 ) -> Result<(), ProcessError> {
-    let folder = folder(setup)?;
+    run_command(binary, folder(setup)?, arguments).await
+}
+
+/// The same, with a configuration of its own.
+pub(crate) async fn command_with(
+    binary: &Path,
+    configuration: &str,
+    files: &[(&str, &str)],
+    arguments: &[&str],
+) -> Result<(), ProcessError> {
+    run_command(binary, folder_with(configuration, files)?, arguments).await
+}
+
+async fn run_command(
+    binary: &Path,
+    folder: TempDir,
+    arguments: &[&str],
+) -> Result<(), ProcessError> {
     let mut command = Command::new(binary);
     let (name, further) = arguments.split_first().unwrap_or((&"check", &[]));
     command
@@ -241,14 +279,7 @@ pub(crate) async fn command(
 
 /// A token of a user, with a further claim that names it.
 pub(crate) fn token(user: Uuid, named: Option<(&str, Uuid)>) -> Result<String, ProcessError> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tokens are about the time of day, and nothing else here is"
-    )]
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
+    let now = now();
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     let mut claims = json!({
         "iss": ISSUER, "aud": AUDIENCE, "sub": user.to_string(), "iat": now, "exp": now + LIFETIME,
@@ -257,6 +288,16 @@ pub(crate) fn token(user: Uuid, named: Option<(&str, Uuid)>) -> Result<String, P
         claims.insert(claim.to_owned(), json!(name));
     }
     Ok(encode(&Header::new(Algorithm::HS256), &claims, &key)?)
+}
+
+/// Seconds since 1970.
+pub(crate) fn now() -> u64 {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tokens are about the time of day, and nothing else here is"
+    )]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default().as_secs()
 }
 
 /// Sends processes a signal by name.
@@ -269,10 +310,15 @@ pub(crate) fn signal(name: &str, processes: &[u32]) -> io::Result<()> {
 }
 
 fn folder(setup: &Setup) -> io::Result<TempDir> {
-    let folder = tempfile::Builder::new()
-        .prefix("sidegate-history")
-        .tempdir()?;
-    fs::write(folder.path().join(CONFIG), configuration(setup))?;
+    folder_with(&configuration(setup), &[])
+}
+
+fn folder_with(configuration: &str, files: &[(&str, &str)]) -> io::Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix("sidegate-load").tempdir()?;
+    fs::write(folder.path().join(CONFIG), configuration)?;
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content)?;
+    }
     Ok(folder)
 }
 
@@ -289,28 +335,6 @@ fn listening(log: &str) -> Option<(String, String)> {
 
 async fn is_ready(admin: &str) -> io::Result<bool> {
     Ok(get(admin, "/readyz").await?.starts_with("HTTP/1.1 200"))
-}
-
-async fn get(admin: &str, path: &str) -> io::Result<String> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
-    exchange(admin, &request).await
-}
-
-async fn post(admin: &str, path: &str, body: &str) -> io::Result<String> {
-    let length = body.len();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {admin}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
-         Connection: close\r\n\r\n{body}"
-    );
-    exchange(admin, &request).await
-}
-
-async fn exchange(admin: &str, request: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect(admin).await?;
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// The end of a log.

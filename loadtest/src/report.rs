@@ -16,7 +16,7 @@ use crate::plan::Plan;
 use crate::tally::{Second, Tally};
 
 /// One run, measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The targets, as given.
     pub urls: Vec<String>,

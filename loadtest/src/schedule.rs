@@ -1,7 +1,7 @@
 //! When each arrival is due: pure arithmetic on a rate and a span.
 //!
-//! Promises: arrival `i` is due exactly `i / rate` after the start, rounded down to a nanosecond.
-//! Every due time is computed from `i` alone, so rounding never adds up and nothing drifts.
+//! Promises: arrival `i` is due exactly `i / rate` after the start, rounded down to a nanosecond; in bursts, all of
+//! one burst when its first is. Every due time is computed from `i` alone, so rounding never adds up and nothing drifts.
 //!
 //! Does not: read a clock or sleep.
 
@@ -19,6 +19,8 @@ pub const MAX_SPAN: Duration = Duration::from_secs(600);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Schedule {
     rate: u32,
+    /// Arrivals that come at once.
+    burst: u32,
     warmup: Duration,
     duration: Duration,
 }
@@ -53,6 +55,7 @@ impl Schedule {
         match warmup.checked_add(duration) {
             Some(span) if span <= MAX_SPAN => Ok(Self {
                 rate,
+                burst: 1,
                 warmup,
                 duration,
             }),
@@ -60,10 +63,20 @@ impl Schedule {
         }
     }
 
+    /// The same rate, but so many arrivals at once each time; 0 is as 1.
+    #[must_use]
+    pub fn in_bursts(self, burst: u32) -> Self {
+        Self {
+            burst: burst.max(1),
+            ..self
+        }
+    }
+
     /// How long after the start arrival `index` is due.
     #[must_use]
     pub fn due(&self, index: u64) -> Duration {
-        let nanos = u128::from(index) * NANOS / u128::from(self.rate);
+        let first = index - index % u64::from(self.burst);
+        let nanos = u128::from(first) * NANOS / u128::from(self.rate);
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
@@ -71,6 +84,7 @@ impl Schedule {
     #[must_use]
     pub fn released(&self, elapsed: Duration) -> u64 {
         self.before(elapsed.saturating_add(Duration::from_nanos(1)))
+            .next_multiple_of(u64::from(self.burst))
             .min(self.count())
     }
 

@@ -60,7 +60,8 @@ async fn decide(
     }
 }
 
-fn allows(role: &str, action: Action) -> bool {
+/// Whether a role permits an action.
+pub(super) fn allows(role: &str, action: Action) -> bool {
     match role {
         "owner" | "admin" => true,
         "editor" => matches!(action, Action::Read | Action::Write),

@@ -1,7 +1,8 @@
 //! Who asks, and what Sidegate has decided about it.
 //!
-//! Promises: no caller without `X-Sidegate-Subject`, and only a uuid is one. A decision counts for
-//! exactly the action, kind and id that it names.
+//! Promises: no caller without `X-Sidegate-Subject`, and only a uuid is one, unless the steps of a
+//! profile have found out who it is: then theirs counts alone. A decision counts for exactly the
+//! action, kind and id that it names.
 //!
 //! Does not: verify the header's origin; see [`super`].
 
@@ -13,7 +14,7 @@ use uuid::Uuid;
 use super::problem::Problem;
 
 /// The acting user.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Caller {
     pub(crate) id: Uuid,
     authorized: Option<String>,
@@ -38,17 +39,27 @@ pub(crate) enum Resource {
 }
 
 impl Caller {
-    /// Whether Sidegate has allowed this very action on this very resource.
-    pub(super) fn is_authorized(&self, action: Action, resource: Resource) -> bool {
-        let (kind, id) = match resource {
-            Resource::Generation(id) => ("generation", id),
-            Resource::Project(id) => ("project", id),
-            Resource::Team(id) => ("team", id),
-            Resource::User(id) => ("user", id),
-        };
-        let decided = self.authorized.as_deref();
-        decided.is_some_and(|text| text == format!("{} {kind}:{id}", action.as_str()))
+    /// Somebody who was found out by a profile, with what was decided, as `<action> <kind>:<id>`.
+    pub(super) const fn found(id: Uuid, authorized: Option<String>) -> Self {
+        Self { id, authorized }
     }
+
+    /// Whether this very action on this very resource was allowed.
+    pub(super) fn is_authorized(&self, action: Action, resource: Resource) -> bool {
+        let decided = self.authorized.as_deref();
+        decided.is_some_and(|text| text == decision(action, resource))
+    }
+}
+
+/// A decision as it is written.
+pub(super) fn decision(action: Action, resource: Resource) -> String {
+    let (kind, id) = match resource {
+        Resource::Generation(id) => ("generation", id),
+        Resource::Project(id) => ("project", id),
+        Resource::Team(id) => ("team", id),
+        Resource::User(id) => ("user", id),
+    };
+    format!("{} {kind}:{id}", action.as_str())
 }
 
 impl Action {
@@ -66,6 +77,9 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        if let Some(found) = parts.extensions.remove::<Self>() {
+            return Ok(found);
+        }
         let id = single(&parts.headers, "x-sidegate-subject").ok_or(Problem::Unauthenticated)?;
         Ok(Self {
             id: Uuid::try_parse(id).ok().ok_or(Problem::Unauthenticated)?,
@@ -75,7 +89,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 }
 
 /// A header that is there once: of two, nobody knows which one holds.
-fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+pub(super) fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     if values.next().is_some() {

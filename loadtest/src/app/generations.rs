@@ -248,7 +248,7 @@ macro_rules! visible {
 const LIST: &str = visible!("true");
 const RELATED: &str = visible!("g.project_id = $3 and g.id <> $4");
 pub(super) const OF_USER: &str = visible!("g.user_id = $3");
-const SHOW: &str = concat!("select ", columns!(), " from generations g where g.id = $1");
+pub(super) const SHOW: &str = concat!("select ", columns!(), " from generations g where g.id = $1");
 const PROJECT_OF: &str = "select project_id from generations where id = $1";
 const INSERT: &str = concat!(
     "insert into generations as g (id, user_id, project_id) values ($1, $2, $3) returning ",

@@ -148,6 +148,8 @@ mod tests {
     fn bench(criterion: Option<PathBuf>) -> Bench {
         Bench {
             sidegate: PathBuf::new(),
+            bare: None,
+            envoy: None,
             rows: vec![Row::Decision],
             full: false,
             criterion,

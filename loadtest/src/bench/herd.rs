@@ -17,7 +17,6 @@ use tokio::task::JoinSet;
 use tokio::time::{Duration, Instant, sleep};
 use uuid::Uuid;
 
-use super::scrape::Scrape;
 use super::stage::Stage;
 use super::{Bench, BenchError, Line, Outcome, Row};
 use crate::connection::Connection;
@@ -139,7 +138,7 @@ fn named(log: &str, name: &str, key: Uuid) -> usize {
 async fn flights(instances: &[Sidegate]) -> Result<(f64, f64), BenchError> {
     let (mut started, mut joined) = (0.0, 0.0);
     for instance in instances {
-        let scrape = Scrape::of(instance).await?;
+        let scrape = instance.scrape().await?;
         started += scrape.sum("sidegate_flights_total", &["role=\"started\""]);
         joined += scrape.sum("sidegate_flights_total", &["role=\"joined\""]);
     }

@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_postgres::Client;
 
-use super::scrape::{Buckets, Scrape};
 use super::stage::Stage;
 use super::{Bench, BenchError, Line, Outcome, Row};
 use crate::process::Sidegate;
+use crate::scrape::Scrape;
 
 /// Under a paced stream, and under changes of very many rows.
 pub(super) async fn time(bench: &Bench) -> Result<Line, BenchError> {
@@ -25,31 +25,32 @@ pub(super) async fn time(bench: &Bench) -> Result<Line, BenchError> {
     let span = if bench.full { FULL } else { SHORT };
     stage.paced(&sidegate, RATE, WARM_UP).await?;
 
-    let before = Scrape::of(&sidegate).await?;
+    let before = sidegate.scrape().await?;
     let (report, changed) =
         tokio::join!(stage.paced(&sidegate, RATE, span), changes(&client, span));
     let (report, changed) = (report?, changed?);
-    let after = Scrape::of(&sidegate).await?;
-    let stream = gained(&before, &after);
+    let after = sidegate.scrape().await?;
     let told = after.sum(CHANGES, &[TAG]) - before.sum(CHANGES, &[TAG]);
+    let observed = format!("{TIME}_count");
+    let answers = after.sum(&observed, &[]) - before.sum(&observed, &[]);
+    let stream = |share| bound(&before, &after, share);
+    let tail = stream(0.99)?;
 
     let times = if bench.full { 60 } else { 10 };
     let (many, many_told) = mass(&mut client, &sidegate, (times, STATEMENT)).await?;
     let (all, all_told) = mass(&mut client, &sidegate, (times, ROWS)).await?;
-    let [tail, many_most, all_most] = [(&stream, 0.99), (&many, 1.0), (&all, 1.0)].map(quantile);
-    let (tail, many_most, all_most) = (tail?, many_most?, all_most?);
     let measured = format!(
-        "p99 <= {} ms, p50 <= {} ms, max <= {} ms of {} answers that told of changes ({changed} memberships in {} s, {told} \
-         tags, beside {} requests); apart from that, and not judged, {ROWS} memberships in one transaction, {times} times: max <= {} ms ({many_told} tags); in \
-         one statement, {times} times: max <= {} ms (told as {all_told} times everything)",
+        "p99 <= {} ms, p50 <= {} ms, max <= {} ms of {answers} answers that told of changes ({changed} memberships in {} s, \
+         {told} tags, beside {} requests); apart from that, and not judged, {ROWS} memberships in one transaction, {times} \
+         times: max <= {} ms ({many_told} tags); in one statement, {times} times: max <= {} ms (told as {all_told} times \
+         everything)",
         tail * 1e3,
-        quantile((&stream, 0.5))? * 1e3,
-        quantile((&stream, 1.0))? * 1e3,
-        stream.count(),
+        stream(0.5)? * 1e3,
+        stream(1.0)? * 1e3,
         span.as_secs(),
         report.completed,
-        many_most * 1e3,
-        all_most * 1e3,
+        many * 1e3,
+        all * 1e3,
     );
     Ok(Line {
         row: Row::Invalidation,
@@ -73,17 +74,17 @@ async fn changes(client: &Client, span: Duration) -> Result<i64, BenchError> {
     Ok(next)
 }
 
-/// Changes all memberships in one transaction, so often, by statements of so many rows; what came of that alone, and
-/// how much it told of.
+/// Changes all memberships in one transaction, so often, by statements of so many rows; the largest bucket of that
+/// alone, and how much it told of.
 async fn mass(
     client: &mut Client,
     sidegate: &Sidegate,
     (times, rows): (u32, i64),
-) -> Result<(Buckets, f64), BenchError> {
+) -> Result<(f64, f64), BenchError> {
     let told = |scrape: &Scrape| scrape.sum(CHANGES, &[TAG]) + scrape.sum(CHANGES, &[EVERYTHING]);
-    let before = Scrape::of(sidegate).await?;
+    let before = sidegate.scrape().await?;
     for _ in 0..times {
-        let known = told(&Scrape::of(sidegate).await?);
+        let known = told(&sidegate.scrape().await?);
         let transaction = client.transaction().await?;
         let mut next = 0;
         while next < ROWS {
@@ -94,7 +95,7 @@ async fn mass(
         }
         transaction.commit().await?;
         let end = Instant::now() + PATIENCE;
-        while told(&Scrape::of(sidegate).await?) < known + 1.0 {
+        while told(&sidegate.scrape().await?) < known + 1.0 {
             if Instant::now() > end {
                 let why = "a change of many rows was not told of".to_owned();
                 return Err(BenchError::Silent(why));
@@ -103,16 +104,13 @@ async fn mass(
         }
         sleep(PAUSE).await;
     }
-    let after = Scrape::of(sidegate).await?;
-    Ok((gained(&before, &after), told(&after) - told(&before)))
+    let after = sidegate.scrape().await?;
+    Ok((bound(&before, &after, 1.0)?, told(&after) - told(&before)))
 }
 
-fn gained(before: &Scrape, after: &Scrape) -> Buckets {
-    after.buckets(TIME).since(&before.buckets(TIME))
-}
-
-fn quantile((buckets, share): (&Buckets, f64)) -> Result<f64, BenchError> {
-    let found = buckets.quantile(share);
+/// Of the bucket that this share is not above.
+fn bound(before: &Scrape, after: &Scrape, share: f64) -> Result<f64, BenchError> {
+    let found = after.quantile(before, TIME, &[], share);
     found.ok_or_else(|| BenchError::Silent(format!("{TIME} has nothing")))
 }
 

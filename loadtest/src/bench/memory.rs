@@ -15,11 +15,11 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::scrape::Scrape;
 use super::stage::Stage;
 use super::{Bench, BenchError, Line, Outcome, Row};
 use crate::connection::Connection;
 use crate::process::{Sidegate, token};
+use crate::scrape::Scrape;
 use crate::{Reach, Target};
 
 /// Before and after.
@@ -37,13 +37,13 @@ pub(super) async fn need(bench: &Bench) -> Result<Line, BenchError> {
     // Threads, connections and what comes once and for all: by questions that are not counted.
     crowd.ask(decisions, decisions + WARM_UP).await?;
     sleep(SETTLE).await;
-    let before = Scrape::of(&sidegate).await?;
+    let before = sidegate.scrape().await?;
     crowd.ask(0, decisions).await?;
     sleep(SETTLE).await;
-    let after = Scrape::of(&sidegate).await?;
+    let after = sidegate.scrape().await?;
     let again = decisions / 10;
     crowd.ask(decisions - again, decisions).await?;
-    let last = Scrape::of(&sidegate).await?;
+    let last = sidegate.scrape().await?;
     judged(decisions, [&before, &after, &last], again)
 }
 

@@ -7,17 +7,19 @@
 //! Does not: judge by absolute times of another machine; ratios are of pairs within one run.
 
 mod application;
+pub(crate) mod callgrind;
+mod cpu;
 mod decision;
 mod herd;
+pub(crate) mod interval;
 mod invalidation;
 mod line;
 mod memory;
 mod restart;
 mod revocation;
 mod row;
-mod scrape;
 mod slow;
-mod stage;
+pub(crate) mod stage;
 mod start;
 mod telemetry;
 mod tiers;
@@ -31,6 +33,7 @@ use thiserror::Error;
 use tokio::task::JoinError;
 
 use crate::history::HistoryError;
+use crate::peers::PeersError;
 use crate::postgres::ClusterError;
 use crate::process::ProcessError;
 use crate::redis::RedisServerError;
@@ -39,12 +42,17 @@ use crate::{PlanError, RunError, ScheduleError, TargetError};
 pub use decision::EstimatesError;
 pub use line::{Line, Outcome, Summary};
 pub use row::{NoSuchRow, Row};
+pub(crate) use stage::wait;
 
 /// What is to be measured.
 #[derive(Debug, Clone)]
 pub struct Bench {
     /// The binary.
     pub sidegate: PathBuf,
+    /// Pingora that passes everything on; without it the row `cpu` lacks its first part.
+    pub bare: Option<PathBuf>,
+    /// Envoy, where it is not on the PATH.
+    pub envoy: Option<PathBuf>,
     /// In this order.
     pub rows: Vec<Row>,
     /// More of everything, for narrower intervals.
@@ -117,6 +125,9 @@ pub enum BenchError {
     /// A task of ours.
     #[error("a task failed")]
     Task(#[from] JoinError),
+    /// The comparison with peers.
+    #[error(transparent)]
+    Peers(#[from] Box<PeersError>),
     /// Something did not come, or was not as it should be.
     #[error("{0}")]
     Silent(String),
@@ -141,6 +152,7 @@ pub async fn bench(bench: &Bench, mut show: impl FnMut(Event<'_>)) -> Vec<Line> 
 
 async fn measured(bench: &Bench, row: Row) -> Result<Line, BenchError> {
     match row {
+        Row::Cpu => cpu::beside_peers(bench).await,
         Row::Decision => decision::figures(bench),
         Row::L2 => tiers::shared(bench).await,
         Row::L3 => tiers::store(bench).await,
@@ -182,6 +194,7 @@ impl BenchError {
             | Self::Request(_)
             | Self::Io(_)
             | Self::History(_)
+            | Self::Peers(_)
             | Self::Estimates(_)
             | Self::Task(_)
             | Self::Silent(_) => Outcome::Failed(text),

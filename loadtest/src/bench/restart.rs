@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::scrape::Scrape;
 use super::stage::{Stage, wait};
 use super::{Bench, BenchError, Line, Outcome, Row};
 use crate::Report;
@@ -50,7 +49,7 @@ pub(super) async fn warm(bench: &Bench) -> Result<Line, BenchError> {
         found.ready = found.ready.max(first.resume().await?);
         let report = stage.load(&address, RATE, SPAN).await?;
         found.after += report.errors.total() + not_good(&report);
-        let scrape = Scrape::of(&first).await?;
+        let scrape = first.scrape().await?;
         let of = |labels: &[&str]| scrape.sum("sidegate_answers_total", labels);
         let warm = of(&["tier=\"l1\""]) + of(&["tier=\"l2\""]);
         found.warm.push(warm / of(&[]));

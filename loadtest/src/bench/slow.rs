@@ -13,8 +13,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::interval::interval;
 use super::stage::Stage;
-use super::tiers::interval;
 use super::{Bench, BenchError, Line, Outcome, Row};
 use crate::process::Sidegate;
 

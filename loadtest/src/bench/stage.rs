@@ -250,7 +250,7 @@ impl Stage {
 }
 
 /// Waits until a metric has at least this value.
-pub(super) async fn wait(sidegate: &Sidegate, metric: &str, least: u64) -> Result<(), BenchError> {
+pub(crate) async fn wait(sidegate: &Sidegate, metric: &str, least: u64) -> Result<(), BenchError> {
     let end = Instant::now() + PATIENCE;
     while sidegate.metric(metric).await? < least {
         if Instant::now() > end {
@@ -271,7 +271,8 @@ async fn connect(url: &str) -> Result<(Client, JoinSet<()>), BenchError> {
     Ok((client, driver))
 }
 
-async fn fill(url: &str, owner: Uuid, generations: &[Uuid]) -> Result<(), BenchError> {
+/// An owner with generations, in a database with the application's tables and [`LOGIN`].
+pub(crate) async fn fill(url: &str, owner: Uuid, generations: &[Uuid]) -> Result<(), BenchError> {
     let (client, _driver) = connect(url).await?;
     client
         .batch_execute(&format!("create role {LOGIN} login; {SCHEMA}"))
@@ -289,7 +290,7 @@ async fn fill(url: &str, owner: Uuid, generations: &[Uuid]) -> Result<(), BenchE
 }
 
 /// Who an instance is to the database.
-const LOGIN: &str = "sidegate_login";
+pub(crate) const LOGIN: &str = "sidegate_login";
 /// Of the ids.
 const SEED: u64 = 1;
 const CONNECTIONS: usize = 16;

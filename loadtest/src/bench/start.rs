@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::scrape::Scrape;
 use super::stage::Stage;
 use super::{Bench, BenchError, Line, Outcome, Row};
 use crate::process::{Extent, Sidegate};
@@ -65,7 +64,8 @@ pub(super) async fn time(bench: &Bench) -> Result<Line, BenchError> {
 }
 
 async fn connections(sidegate: &Sidegate) -> Result<f64, BenchError> {
-    Ok(Scrape::of(sidegate)
+    Ok(sidegate
+        .scrape()
         .await?
         .sum("sidegate_pool_connections", &[]))
 }

@@ -11,13 +11,13 @@ use tokio::time::sleep;
 use super::HistoryError;
 use super::arena::Step;
 use super::case::Fault;
-use super::relay::Mode;
 use super::scene::Change;
 use super::session::Session;
 use super::stage::{Instance, Stage};
 use super::writer::statements;
 use crate::postgres::{Cluster, ClusterError, kill};
 use crate::process::signal;
+use crate::relay::Mode;
 
 impl Stage {
     /// The fault, once.

@@ -34,7 +34,6 @@ mod front;
 mod outcome;
 mod play;
 mod reader;
-mod relay;
 mod rule;
 mod scene;
 mod session;

@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep};
 
 use super::HistoryError;
 use super::dice::Dice;
-use super::relay::Relay;
 use crate::redis::{Redis, RedisServerError};
+use crate::relay::Relay;
 
 /// A server, and the way to it.
 #[derive(Debug)]

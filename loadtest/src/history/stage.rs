@@ -17,7 +17,6 @@ use super::arena::{Arena, Probe};
 use super::clock::Clock;
 use super::front::{Front, Log, Ticket};
 use super::reader::Lags;
-use super::relay::Relay;
 use super::scene::Shape;
 use super::session::Session;
 use super::shared::Shared;
@@ -25,6 +24,7 @@ use super::world::World;
 use crate::app::SCHEMA;
 use crate::postgres::Cluster;
 use crate::process::{Extent, Setup, Sidegate, command, migrate};
+use crate::relay::Relay;
 use crate::server::{Server, Stub};
 
 /// What answers in a case.

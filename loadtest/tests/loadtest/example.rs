@@ -26,8 +26,14 @@ pub(crate) struct App {
 impl App {
     /// Serves the database at `url`.
     pub(crate) fn start(url: &str) -> Self {
+        Self::with(url, &[])
+    }
+
+    /// The same, told more.
+    pub(crate) fn with(url: &str, arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_sidegate-loadtest"))
             .args(["app", "serve", "--database", url])
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the command runs");
@@ -83,6 +89,16 @@ impl App {
         self.request(Method::GET, path, &[], &Value::Null)
     }
 
+    /// A reading with these headers: its status, and the steps that `Server-Timing` names.
+    pub(crate) fn steps(&self, path: &str, headers: &[(&str, &str)]) -> (u16, Vec<String>) {
+        let answer = self.answer(Method::GET, path, headers, &Value::Null);
+        let timing = answer.headers().get("server-timing");
+        let timing = timing.and_then(|value| value.to_str().ok());
+        let names = timing.unwrap_or_default().split(", ");
+        let names = names.filter_map(|step| Some(step.split_once(';')?.0.to_owned()));
+        (answer.status().as_u16(), names.collect())
+    }
+
     fn request(
         &self,
         method: Method,
@@ -90,6 +106,19 @@ impl App {
         headers: &[(&str, &str)],
         body: &Value,
     ) -> (u16, Value) {
+        let mut answer = self.answer(method, path, headers, body);
+        let text = answer.body_mut().read_to_string().expect("text");
+        let value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        (answer.status().as_u16(), value)
+    }
+
+    fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &Value,
+    ) -> http::Response<ureq::Body> {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("http://{}{path}", self.address));
@@ -102,10 +131,7 @@ impl App {
             let request = request.body(body.to_string()).expect("a request");
             self.agent.run(request)
         };
-        let mut answer = answer.expect("an answer");
-        let text = answer.body_mut().read_to_string().expect("text");
-        let value = serde_json::from_str(&text).unwrap_or(Value::Null);
-        (answer.status().as_u16(), value)
+        answer.expect("an answer")
     }
 }
 

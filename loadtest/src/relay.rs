@@ -1,7 +1,8 @@
-//! A TCP relay in front of a server that can go bad without anybody being told.
+//! A TCP relay in front of a server: one that is far away, or that can go bad without anybody being told.
 //!
 //! Promises: bytes keep their order; nothing is lost or closed when it goes bad: the kernel acknowledges
-//! what it gets, and nothing arrives. Does not: understand what it carries.
+//! what it gets, and nothing arrives. Late bytes do not wait for each other: each is late by as much.
+//! Does not: understand what it carries.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,7 +17,8 @@ use tokio::time::{Instant, sleep_until};
 
 /// What the relay does with bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(crate) enum Mode {
+    /// At once.
     Forward,
     /// Nothing is passed on, either way; connections stay, and new ones are accepted.
     Silent,
@@ -28,7 +30,7 @@ pub(super) enum Mode {
 
 /// A relay; ends when it is dropped.
 #[derive(Debug)]
-pub(super) struct Relay {
+pub(crate) struct Relay {
     address: SocketAddr,
     server: watch::Sender<SocketAddr>,
     mode: watch::Sender<Mode>,
@@ -37,7 +39,7 @@ pub(super) struct Relay {
 
 impl Relay {
     /// A relay to `server`.
-    pub(super) async fn to(server: SocketAddr) -> io::Result<Self> {
+    pub(crate) async fn to(server: SocketAddr) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let mode = watch::Sender::new(Mode::Forward);
@@ -61,17 +63,17 @@ impl Relay {
         })
     }
 
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// New connections lead to this server.
-    pub(super) fn lead_to(&self, server: SocketAddr) {
+    pub(crate) fn lead_to(&self, server: SocketAddr) {
         self.server.send_replace(server);
     }
 
     /// From now on, for old connections and new ones, and for bytes that wait.
-    pub(super) fn set(&self, mode: Mode) {
+    pub(crate) fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
     }
 }
