@@ -78,21 +78,23 @@ pub(crate) struct BenchArgs {
     scripts: Option<PathBuf>,
     /// Where to write what was measured as JSON, anew after every row; a page goes beside it.
     #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
+    pub(crate) json: Option<PathBuf>,
+    /// Where to write it as a page, anew after every row.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Which rows; without any, all of them.
     #[arg(value_name = "ROW")]
     rows: Vec<Row>,
 }
 
 impl BenchArgs {
-    /// The plan and where what was measured is written to.
-    pub(crate) fn parse(self) -> (Bench, Option<PathBuf>) {
+    pub(crate) fn parse(self) -> Bench {
         let rows = if self.rows.is_empty() {
             Row::ALL.to_vec()
         } else {
             self.rows
         };
-        let bench = Bench {
+        Bench {
             sidegate: self.sidegate,
             bare: self.bare,
             envoy: self.envoy,
@@ -100,8 +102,7 @@ impl BenchArgs {
             full: self.full,
             criterion: self.criterion,
             scripts: self.scripts,
-        };
-        (bench, self.json)
+        }
     }
 }
 

@@ -21,7 +21,8 @@ use crate::progress::Cases;
 
 /// The exit code: 0 nothing is missed, 1 something is, 2 something could not be measured.
 pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
-    let (plan, json) = args.parse();
+    let (json, html) = (args.json.clone(), args.html.clone());
+    let plan = args.parse();
     let cases = Cases::new();
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
@@ -34,8 +35,8 @@ pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
             document.rows.push(found.line.figure());
             document.runs.extend(found.runs.iter().cloned());
             document.tables.extend(found.tables.iter().cloned());
-            if let (Ok(()), Some(path)) = (&written, &json) {
-                written = write(&document, path);
+            if written.is_ok() {
+                written = write(&document, json.as_deref(), html.as_deref());
             }
         }
     });
@@ -53,10 +54,14 @@ pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
     Ok(code)
 }
 
-/// As JSON, and as a page beside it.
-fn write(document: &Document, path: &Path) -> Result<(), PaperError> {
-    document.write(path)?;
-    put(&page(document), &Sink::File(path.with_extension("html")))
+fn write(document: &Document, json: Option<&Path>, html: Option<&Path>) -> Result<(), PaperError> {
+    if let Some(path) = json {
+        document.write(path)?;
+    }
+    match html {
+        Some(path) => put(&page(document), &Sink::File(path.to_owned())),
+        None => Ok(()),
+    }
 }
 
 fn told(lines: &[Line]) -> io::Result<u8> {

@@ -3,7 +3,7 @@
 //! Promises: each part is met when the upper end of the interval of the paired ratios' median is within its target;
 //! the row is when all parts are that could be measured, and the first one could. Whoever is not installed is said.
 
-use super::{Bench, BenchError, Found, Line, Outcome as Verdict, Row};
+use super::{Bench, BenchError, Found, Line, Row, line};
 use crate::peers::{Comparison, Interval, Outcome, Peer, Skipped, compare};
 
 /// Whose time, to whose, and at most how much of it.
@@ -38,15 +38,19 @@ pub(super) async fn beside_peers(bench: &Bench) -> Result<Found, BenchError> {
 
 fn line(outcome: &Outcome) -> Line {
     let parts = PARTS.map(|(of, to, limit)| (outcome.ratio(of, to), of, to, limit));
-    let (mut said, mut is_met) = (Vec::new(), true);
+    let (mut said, mut reasons) = (Vec::new(), Vec::new());
     for (index, (ratio, of, to, limit)) in parts.iter().enumerate() {
         let Some(Interval { low, median, high }) = ratio else {
             // Without the first there is nothing to say.
-            is_met &= index > 0;
+            if index == 0 {
+                reasons.push("it was not measured beside bare Pingora".to_owned());
+            }
             continue;
         };
         let is_within = high <= limit;
-        is_met &= is_within;
+        if !is_within {
+            reasons.push(format!("{of} / {to} is above {limit:.2}"));
+        }
         let verdict = if is_within { "met" } else { "missed" };
         said.push(format!(
             "{of} / {to} {median:.2} ({low:.2} to {high:.2}), wanted {limit:.2}: {verdict}"
@@ -63,7 +67,7 @@ fn line(outcome: &Outcome) -> Line {
     Line {
         row: Row::Cpu,
         measured: said.join("; "),
-        outcome: Verdict::met_if(is_met),
+        outcome: line::Outcome::unless(&reasons),
     }
 }
 

@@ -148,12 +148,12 @@ mod tests {
     fn bench(criterion: Option<PathBuf>) -> Bench {
         Bench {
             sidegate: PathBuf::new(),
+            bare: None,
+            envoy: None,
             rows: vec![Row::Decision],
             full: false,
             criterion,
             scripts: None,
-            bare: None,
-            envoy: None,
         }
     }
 

@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 use super::stage::Stage;
 use super::{Bench, BenchError, Line, Outcome, Row};
 use crate::process::Sidegate;
-use crate::scrape::{Buckets, Scrape};
+use crate::scrape::Scrape;
 
 /// Under a paced stream, and under changes of very many rows.
 pub(super) async fn time(bench: &Bench) -> Result<Line, BenchError> {
@@ -30,26 +30,27 @@ pub(super) async fn time(bench: &Bench) -> Result<Line, BenchError> {
         tokio::join!(stage.paced(&sidegate, RATE, span), changes(&client, span));
     let (report, changed) = (report?, changed?);
     let after = sidegate.scrape().await?;
-    let stream = gained(&before, &after);
     let told = after.sum(CHANGES, &[TAG]) - before.sum(CHANGES, &[TAG]);
+    let observed = format!("{TIME}_count");
+    let answers = after.sum(&observed, &[]) - before.sum(&observed, &[]);
+    let stream = |share| bound(&before, &after, share);
+    let tail = stream(0.99)?;
 
     let times = if bench.full { 60 } else { 10 };
     let (many, many_told) = mass(&mut client, &sidegate, (times, STATEMENT)).await?;
     let (all, all_told) = mass(&mut client, &sidegate, (times, ROWS)).await?;
-    let [tail, many_most, all_most] = [(&stream, 0.99), (&many, 1.0), (&all, 1.0)].map(quantile);
-    let (tail, many_most, all_most) = (tail?, many_most?, all_most?);
     let measured = format!(
-        "p99 <= {} ms, p50 <= {} ms, max <= {} ms of {} answers that told of changes ({changed} memberships in {} s, {told} \
-         tags, beside {} requests); apart from that, and not judged, {ROWS} memberships in one transaction, {times} times: max <= {} ms ({many_told} tags); in \
-         one statement, {times} times: max <= {} ms (told as {all_told} times everything)",
+        "p99 <= {} ms, p50 <= {} ms, max <= {} ms of {answers} answers that told of changes ({changed} memberships in {} s, \
+         {told} tags, beside {} requests); apart from that, and not judged, {ROWS} memberships in one transaction, {times} \
+         times: max <= {} ms ({many_told} tags); in one statement, {times} times: max <= {} ms (told as {all_told} times \
+         everything)",
         tail * 1e3,
-        quantile((&stream, 0.5))? * 1e3,
-        quantile((&stream, 1.0))? * 1e3,
-        stream.count(),
+        stream(0.5)? * 1e3,
+        stream(1.0)? * 1e3,
         span.as_secs(),
         report.completed,
-        many_most * 1e3,
-        all_most * 1e3,
+        many * 1e3,
+        all * 1e3,
     );
     Ok(Line {
         row: Row::Invalidation,
@@ -73,13 +74,13 @@ async fn changes(client: &Client, span: Duration) -> Result<i64, BenchError> {
     Ok(next)
 }
 
-/// Changes all memberships in one transaction, so often, by statements of so many rows; what came of that alone, and
-/// how much it told of.
+/// Changes all memberships in one transaction, so often, by statements of so many rows; the largest bucket of that
+/// alone, and how much it told of.
 async fn mass(
     client: &mut Client,
     sidegate: &Sidegate,
     (times, rows): (u32, i64),
-) -> Result<(Buckets, f64), BenchError> {
+) -> Result<(f64, f64), BenchError> {
     let told = |scrape: &Scrape| scrape.sum(CHANGES, &[TAG]) + scrape.sum(CHANGES, &[EVERYTHING]);
     let before = sidegate.scrape().await?;
     for _ in 0..times {
@@ -104,15 +105,15 @@ async fn mass(
         sleep(PAUSE).await;
     }
     let after = sidegate.scrape().await?;
-    Ok((gained(&before, &after), told(&after) - told(&before)))
+    Ok((bound(&before, &after, 1.0)?, told(&after) - told(&before)))
 }
 
-fn gained(before: &Scrape, after: &Scrape) -> Buckets {
-    after.buckets(TIME, &[]).since(&before.buckets(TIME, &[]))
-}
-
-fn quantile((buckets, share): (&Buckets, f64)) -> Result<f64, BenchError> {
-    let found = buckets.quantile(share);
+/// Of the bucket that this share is not above.
+fn bound(before: &Scrape, after: &Scrape, share: f64) -> Result<f64, BenchError> {
+    let found = after
+        .buckets(TIME, &[])
+        .since(&before.buckets(TIME, &[]))
+        .quantile(share);
     found.ok_or_else(|| BenchError::Silent(format!("{TIME} has nothing")))
 }
 

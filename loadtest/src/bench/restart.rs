@@ -65,8 +65,10 @@ pub(super) async fn warm(bench: &Bench) -> Result<Line, BenchError> {
 /// The worst of all rounds.
 #[derive(Debug, Default)]
 struct Found {
-    /// Requests that were under way when it was told to end, and came to nothing.
-    lost: u64,
+    /// Requests that were under way when it was told to end, and came to nothing: their connection was closed.
+    closed: u64,
+    /// They had no answer in time, another one, or none that could be read.
+    unanswered: u64,
     /// Refused connections.
     refused: u64,
     /// Answered well.
@@ -83,7 +85,8 @@ impl Found {
     fn count(&mut self, report: &Report) {
         let errors = &report.errors;
         self.refused += errors.connect;
-        self.lost += errors.timeout + errors.protocol + errors.closed + not_good(report);
+        self.closed += errors.closed;
+        self.unanswered += errors.timeout + errors.protocol + not_good(report);
         self.good += report.status.get(&200).copied().unwrap_or_default();
     }
 
@@ -99,7 +102,7 @@ impl Found {
              a connection, which a client asks the other instance with), ended after {} ms, {} failed after it was ready",
             self.ready.as_millis(),
             self.queries,
-            self.lost,
+            self.closed + self.unanswered,
             self.good,
             self.refused,
             self.ended.as_millis(),
@@ -114,8 +117,17 @@ impl Found {
                 "fewer than {WARM} % of the first answers were from memory or Redis"
             ));
         }
-        if self.lost > 0 {
-            reasons.push(format!("{} requests in flight were lost", self.lost));
+        if self.closed > 0 {
+            reasons.push(format!(
+                "{} requests had been sent over connections that were closed before an answer came",
+                self.closed
+            ));
+        }
+        if self.unanswered > 0 {
+            reasons.push(format!(
+                "{} requests had no answer in time, or not the application's",
+                self.unanswered
+            ));
         }
         if self.after > 0 {
             reasons.push(format!("{} requests failed after it was ready", self.after));
@@ -161,8 +173,9 @@ mod tests {
             ..Found::default()
         };
         assert_eq!(good().judged().outcome, Outcome::Met);
-        let each: [fn(&mut Found); 4] = [
-            |found| found.lost = 1,
+        let each: [fn(&mut Found); 5] = [
+            |found| found.closed = 1,
+            |found| found.unanswered = 1,
             |found| found.after = 1,
             |found| found.ready = READY,
             |found| found.warm.push(0.85),
