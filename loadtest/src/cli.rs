@@ -20,6 +20,7 @@ use thiserror::Error;
 
 use crate::paper::{CompareArgs, PageArgs, Wanted};
 use crate::played::ScenarioArgs;
+use crate::scaled::ScalingArgs;
 
 /// Load for Sidegate.
 #[derive(Debug, Parser)]
@@ -47,6 +48,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Play ways of using Sidegate: users, herds, storms, outages, attacks.
     Scenario(ScenarioArgs),
+    /// Measure what more of everything costs: instances, questions, rows in memory.
+    Scaling(ScalingArgs),
     /// Do the same work with other proxies, and compare.
     Peers(PeersArgs),
 }

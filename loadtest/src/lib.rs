@@ -13,7 +13,8 @@
 //! [`history`] is another program over the same parts: it checks whether Sidegate ever grants a right
 //! later than a second after its revocation.
 //!
-//! [`mod@bench`] measures what was promised of it, row by row; [`peers`] does the same work with other proxies.
+//! [`mod@bench`] measures what was promised of it, row by row; [`peers`] does the same work with other proxies;
+//! [`scaling`] measures what more of everything costs.
 //!
 //! What was measured becomes a [`document`], which is written as JSON, held against [`limit`]s,
 //! [`mod@compare`]d with an earlier one, and read by people as a [`page`].
@@ -35,6 +36,7 @@ pub mod page;
 pub mod peers;
 pub mod postgres;
 pub mod redis;
+pub mod scaling;
 pub mod scenario;
 
 mod connection;

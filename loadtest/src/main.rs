@@ -12,6 +12,7 @@ mod example;
 mod paper;
 mod played;
 mod progress;
+mod scaled;
 
 use std::error::Error;
 use std::fs::File;
@@ -32,6 +33,7 @@ use crate::example::ExampleError;
 use crate::paper::PaperError;
 use crate::played::PlayError;
 use crate::progress::{Cases, Display};
+use crate::scaled::ScaleError;
 
 fn main() -> ExitCode {
     let command = Cli::parse().command;
@@ -66,6 +68,10 @@ async fn carry_out(command: Command) -> Result<bool, Failure> {
         }
         Command::Compare(args) => Ok(args.carry_out()?),
         Command::Scenario(args) => Ok(played::carry_out(args).await?),
+        Command::Scaling(args) => {
+            scaled::carry_out(args).await?;
+            Ok(true)
+        }
         Command::Peers(args) => {
             beside_peers(args).await?;
             Ok(true)
@@ -219,6 +225,8 @@ enum Failure {
     Paper(#[from] PaperError),
     #[error(transparent)]
     Play(#[from] PlayError),
+    #[error(transparent)]
+    Scale(#[from] ScaleError),
     #[error("peers cannot be compared")]
     Peers(#[from] PeersError),
     #[error("interrupted")]
@@ -233,6 +241,7 @@ impl Failure {
             | Self::Bench(_)
             | Self::Peers(_)
             | Self::Play(_)
+            | Self::Scale(_)
             | Self::Interrupted => NOT_RUN,
             Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,
             Self::Runtime(_) | Self::Run(_) | Self::Example(_) | Self::Write(_) => FAILED,

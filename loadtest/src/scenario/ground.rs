@@ -26,10 +26,10 @@ use crate::seed::{Dataset, Existing, Filled, seed};
 use crate::server::Server;
 
 /// Everything but Sidegate.
-pub(super) struct Ground {
-    pub(super) cluster: Cluster,
-    pub(super) redis: Redis,
-    pub(super) cast: Arc<Cast>,
+pub(crate) struct Ground {
+    pub(crate) cluster: Cluster,
+    pub(crate) redis: Redis,
+    pub(crate) cast: Arc<Cast>,
     application: Server,
     binary: PathBuf,
     owner_url: String,
@@ -39,7 +39,7 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    pub(super) async fn set(
+    pub(crate) async fn set(
         binary: &Path,
         set: Dataset,
         filled: impl FnMut(Filled),
@@ -76,16 +76,22 @@ impl Ground {
         ground
             .execute(&format!("create role {LOGIN} login"))
             .await?;
-        command_configured(binary, &ground.configuration(), &["migrate"]).await?;
+        command_configured(binary, &ground.configuration(""), &["migrate"]).await?;
         // What the seeding has left would be written while something is measured.
         ground.execute("checkpoint").await?;
         Ok(ground)
     }
 
     /// An instance that knows nothing, over an empty Redis.
-    pub(super) async fn instance(&self) -> Result<Sidegate, ScenarioError> {
+    pub(crate) async fn instance(&self) -> Result<Sidegate, ScenarioError> {
         let _: String = self.redis.command(&["FLUSHALL"])?;
-        let sidegate = Sidegate::start_configured(&[], &self.binary, &self.configuration()).await?;
+        self.another("").await
+    }
+
+    /// An instance that knows nothing, over Redis as it is, with further sections of its configuration.
+    pub(crate) async fn another(&self, further: &str) -> Result<Sidegate, ScenarioError> {
+        let configuration = self.configuration(further);
+        let sidegate = Sidegate::start_configured(&[], &self.binary, &configuration).await?;
         for metric in [
             "sidegate_cache_open",
             "sidegate_l2_admitted",
@@ -97,7 +103,7 @@ impl Ground {
     }
 
     /// As the owner of the tables.
-    pub(super) async fn execute(&self, sql: &str) -> Result<(), ScenarioError> {
+    pub(crate) async fn execute(&self, sql: &str) -> Result<(), ScenarioError> {
         let (client, _driver) = self.connect().await?;
         Ok(client.batch_execute(sql).await?)
     }
@@ -111,7 +117,7 @@ impl Ground {
         Ok((client, driver))
     }
 
-    fn configuration(&self) -> String {
+    fn configuration(&self, further: &str) -> String {
         let (upstream, redis) = (self.application.address(), self.redis.url());
         let Self { url, owner_url, .. } = self;
         let keys = self.keys.path().display();
@@ -136,7 +142,7 @@ routes:
   - {{ methods: [GET], path: "/g/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}
   - {{ methods: [GET], path: "/s/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }},
       stale_if_error: 30s }}
-"#
+{further}"#
         )
     }
 }
