@@ -14,7 +14,7 @@ use super::quantity::{number, per, percent, whole};
 use super::{SEED, Scale, ScalingError};
 use crate::document::Table;
 use crate::figure;
-use crate::scenario::{Draw, Drawing, Ground};
+use crate::scenario::{Draw, Drawing, Further, Ground};
 use crate::scrape::Scrape;
 
 /// Of one exponent and one size; shares of all questions.
@@ -69,8 +69,12 @@ async fn one(
     size: u64,
     [before, counted]: [u64; 2],
 ) -> Result<Found, ScalingError> {
-    let further = format!("cache: {{ l1_size_mb: {size} }}\n");
-    let sidegate = ground.another(&further).await?;
+    let sections = format!("cache: {{ l1_size_mb: {size} }}\n");
+    let further = Further {
+        sections: &sections,
+        ..Further::default()
+    };
+    let sidegate = ground.another(further).await?;
     let questions = |first, count| Questions {
         draw: draw.clone(),
         first,

@@ -15,7 +15,7 @@ use super::{Scale, ScalingError, bounds};
 use crate::document::Table;
 use crate::figure;
 use crate::process::Sidegate;
-use crate::scenario::Ground;
+use crate::scenario::{Further, Ground};
 
 /// One step.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +49,7 @@ pub(super) async fn measure(
     for count in scale.instances {
         step(&format!("{count} idle instances"));
         while running.len() < *count {
-            running.push(ground.another("").await?);
+            running.push(ground.another(Further::default()).await?);
         }
         sleep(SETTLE).await;
         all.push(watch(ground, &running, scale.watch).await?);

@@ -25,6 +25,15 @@ use crate::redis::Redis;
 use crate::seed::{Dataset, Existing, Filled, seed};
 use crate::server::Server;
 
+/// What an instance's configuration says beyond that of all, in YAML.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Further<'a> {
+    /// Sections.
+    pub(crate) sections: &'a str,
+    /// Within the section of Redis, each behind a comma.
+    pub(crate) redis: &'a str,
+}
+
 /// Everything but Sidegate.
 pub(crate) struct Ground {
     pub(crate) cluster: Cluster,
@@ -76,7 +85,12 @@ impl Ground {
         ground
             .execute(&format!("create role {LOGIN} login"))
             .await?;
-        command_configured(binary, &ground.configuration(""), &["migrate"]).await?;
+        command_configured(
+            binary,
+            &ground.configuration(Further::default()),
+            &["migrate"],
+        )
+        .await?;
         // What the seeding has left would be written while something is measured.
         ground.execute("checkpoint").await?;
         Ok(ground)
@@ -85,11 +99,11 @@ impl Ground {
     /// An instance that knows nothing, over an empty Redis.
     pub(crate) async fn instance(&self) -> Result<Sidegate, ScenarioError> {
         let _: String = self.redis.command(&["FLUSHALL"])?;
-        self.another("").await
+        self.another(Further::default()).await
     }
 
-    /// An instance that knows nothing, over Redis as it is, with further sections of its configuration.
-    pub(crate) async fn another(&self, further: &str) -> Result<Sidegate, ScenarioError> {
+    /// An instance that knows nothing, over Redis as it is, configured further.
+    pub(crate) async fn another(&self, further: Further<'_>) -> Result<Sidegate, ScenarioError> {
         let configuration = self.configuration(further);
         let sidegate = Sidegate::start_configured(&[], &self.binary, &configuration).await?;
         for metric in [
@@ -117,7 +131,11 @@ impl Ground {
         Ok((client, driver))
     }
 
-    fn configuration(&self, further: &str) -> String {
+    fn configuration(&self, further: Further<'_>) -> String {
+        let Further {
+            sections,
+            redis: of_redis,
+        } = further;
         let (upstream, redis) = (self.application.address(), self.redis.url());
         let Self { url, owner_url, .. } = self;
         let keys = self.keys.path().display();
@@ -133,7 +151,7 @@ issuers:
   - {{ issuer: "{ISSUER}", audiences: [{AUDIENCE}], algorithms: [ES256], keys: [{{ jwks_file: "{keys}" }}] }}
 store: {{ postgres: {{}} }}
 database: {{ url: "{url}", migrate_url: "{owner_url}" }}
-redis: {{ url: "{redis}", mac_keys: ["a key of scenarios, of no use elsewhere"] }}
+redis: {{ url: "{redis}", mac_keys: ["a key of scenarios, of no use elsewhere"]{of_redis} }}
 policy:
   roles: {{ owner: [read, write], admin: [read, write], editor: [read, write], viewer: [read] }}
   visibility_roles: {{ public: viewer }}
@@ -142,7 +160,7 @@ routes:
   - {{ methods: [GET], path: "/g/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}
   - {{ methods: [GET], path: "/s/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }},
       stale_if_error: 30s }}
-{further}"#
+{sections}"#
         )
     }
 }

@@ -48,7 +48,7 @@ use shape::{ALWAYS, Before, Shape};
 
 pub(crate) use cast::Pair;
 pub(crate) use draw::{Draw, Drawing};
-pub(crate) use ground::Ground;
+pub(crate) use ground::{Further, Ground};
 pub use highest::{Highest, Step};
 pub use shape::{NoSuchScenario, Scenario};
 
