@@ -21,6 +21,7 @@ use thiserror::Error;
 
 use crate::paper::{CompareArgs, PageArgs, Wanted};
 use crate::played::ScenarioArgs;
+use crate::scaled::ScalingArgs;
 use crate::story::BeforeAfterArgs;
 
 /// Load for Sidegate.
@@ -53,6 +54,8 @@ pub(crate) enum Command {
     BeforeAfter(BeforeAfterArgs),
     /// Play ways of using Sidegate: users, herds, storms, outages, attacks.
     Scenario(ScenarioArgs),
+    /// Measure what more of everything costs: instances, questions, rows in memory.
+    Scaling(ScalingArgs),
 }
 
 /// Of `bench`.

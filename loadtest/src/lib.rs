@@ -13,7 +13,8 @@
 //! [`history`] is another program over the same parts: it checks whether Sidegate ever grants a right
 //! later than a second after its revocation.
 //!
-//! [`mod@bench`] measures what was promised of it, row by row; [`peers`] does the same work with other proxies.
+//! [`mod@bench`] measures what was promised of it, row by row; [`peers`] does the same work with other proxies;
+//! [`scaling`] measures what more of everything costs.
 //!
 //! [`before_after`] tells what became of an application that did everything itself.
 //!
@@ -38,6 +39,7 @@ pub mod page;
 pub mod peers;
 pub mod postgres;
 pub mod redis;
+pub mod scaling;
 pub mod scenario;
 
 mod connection;

@@ -14,6 +14,7 @@ mod measured;
 mod paper;
 mod played;
 mod progress;
+mod scaled;
 mod story;
 
 use std::error::Error;
@@ -33,6 +34,7 @@ use crate::example::ExampleError;
 use crate::paper::PaperError;
 use crate::played::PlayError;
 use crate::progress::{Cases, Display};
+use crate::scaled::ScaleError;
 use crate::story::StoryError;
 
 fn main() -> ExitCode {
@@ -67,13 +69,34 @@ async fn carry_out(command: Command) -> Result<u8, Failure> {
         }
         Command::Compare(args) => args.carry_out()?,
         Command::BeforeAfter(args) => story::carry_out(args).await?,
-        Command::Scenario(args) => played::carry_out(args).await?,
+        Command::Scenario(args) => {
+            unless_ended(async { Ok(played::carry_out(args).await?) }).await?
+        }
+        Command::Scaling(args) => {
+            unless_ended(async { Ok(scaled::carry_out(args).await?) }).await?;
+            true
+        }
         Command::Peers(args) => {
-            beside::carry_out(args).await?;
+            unless_ended(async { Ok(beside::carry_out(args).await?) }).await?;
             true
         }
     };
     Ok(if is_done { DONE } else { FAILED })
+}
+
+/// Carries something out unless somebody ends this program: then what it has started ends with it.
+pub(crate) async fn unless_ended<T>(
+    work: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    tokio::select! {
+        done = work => done,
+        _ = interrupt.recv() => Err(Failure::Interrupted),
+        _ = terminate.recv() => Err(Failure::Interrupted),
+        _ = hang_up.recv() => Err(Failure::Interrupted),
+    }
 }
 
 /// The last line is the summary, also of a check that could not be made.
@@ -97,13 +120,8 @@ async fn history(args: HistoryArgs) -> Result<bool, Failure> {
 async fn play(args: HistoryArgs) -> Result<Outcome, Failure> {
     let plan = args.parse()?;
     let cases = Cases::new();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let outcome = tokio::select! {
-        outcome = check(plan, |event| played(&cases, &event)) => outcome.map_err(Failure::History),
-        _ = interrupt.recv() => Err(Failure::Interrupted),
-        _ = terminate.recv() => Err(Failure::Interrupted),
-    };
+    let checked = check(plan, |event| played(&cases, &event));
+    let outcome = unless_ended(async { checked.await.map_err(Failure::History) }).await;
     cases.finish();
     outcome
 }
@@ -178,6 +196,8 @@ enum Failure {
     Beside(#[from] BesideError),
     #[error(transparent)]
     Story(#[from] StoryError),
+    #[error(transparent)]
+    Scale(#[from] ScaleError),
     #[error("interrupted")]
     Interrupted,
 }
@@ -190,6 +210,7 @@ impl Failure {
             | Self::Beside(_)
             | Self::Play(_)
             | Self::Story(_)
+            | Self::Scale(_)
             | Self::Interrupted => NOT_RUN,
             Self::Example(error) if error.is_wrong_usage() => WRONG_USAGE,
             Self::Runtime(_) | Self::Run(_) | Self::Example(_) | Self::Write(_) => FAILED,

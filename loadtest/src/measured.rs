@@ -12,20 +12,17 @@ use std::path::Path;
 use sidegate_loadtest::bench::{Bench, Event, Line, Summary, bench};
 use sidegate_loadtest::document::Document;
 use sidegate_loadtest::page::page;
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::Failure;
 use crate::cli::{BenchArgs, Sink};
 use crate::paper::{PaperError, put};
 use crate::progress::Cases;
+use crate::{Failure, unless_ended};
 
 /// The exit code: 0 nothing is missed, 1 something is, 2 something could not be measured.
 pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
     let (json, html) = (args.json.clone(), args.html.clone());
     let plan = args.parse();
     let cases = Cases::new();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
     let mut document = empty(&plan);
     let mut written = Ok(());
     let measuring = bench(&plan, |event| match event {
@@ -40,11 +37,7 @@ pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
             }
         }
     });
-    let lines = tokio::select! {
-        lines = measuring => Ok(lines),
-        _ = interrupt.recv() => Err(Failure::Interrupted),
-        _ = terminate.recv() => Err(Failure::Interrupted),
-    };
+    let lines = unless_ended(async { Ok(measuring.await) }).await;
     cases.finish();
     if lines.is_err() {
         writeln!(io::stdout(), "bench: could not run")?;

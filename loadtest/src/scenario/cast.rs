@@ -20,7 +20,7 @@ use crate::process::now;
 use crate::seed::{Dataset, Ends};
 
 /// The users of a database, and a key that makes their tokens.
-pub(super) struct Cast {
+pub(crate) struct Cast {
     set: Dataset,
     /// The users in each team whose membership holds and who are active.
     members: Vec<Vec<u64>>,
@@ -36,9 +36,9 @@ pub(super) struct Cast {
 
 /// A user and a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Pair {
-    pub(super) user: u64,
-    pub(super) generation: u64,
+pub(crate) struct Pair {
+    pub(crate) user: u64,
+    pub(crate) generation: u64,
 }
 
 impl Cast {
@@ -73,7 +73,7 @@ impl Cast {
         Ok(cast)
     }
 
-    pub(super) fn set(&self) -> Dataset {
+    pub(crate) fn set(&self) -> Dataset {
         self.set
     }
 

@@ -21,7 +21,7 @@ use crate::plan::{Expected, Header, Question};
 
 /// How arrivals ask.
 #[derive(Debug, Clone)]
-pub(super) enum Draw {
+pub(crate) enum Draw {
     /// Few pairs, again and again.
     Hot {
         /// The pairs.
@@ -49,7 +49,7 @@ pub(super) enum Draw {
 
 /// Which of the two routes is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Route {
+pub(crate) enum Route {
     /// As a route is by default.
     Strict,
     /// With `stale_if_error`.
@@ -57,16 +57,16 @@ pub(super) enum Route {
 }
 
 /// Draws for one run.
-pub(super) struct Drawing {
-    pub(super) cast: Arc<Cast>,
-    pub(super) draw: Draw,
-    pub(super) seed: u64,
+pub(crate) struct Drawing {
+    pub(crate) cast: Arc<Cast>,
+    pub(crate) draw: Draw,
+    pub(crate) seed: u64,
 }
 
 impl Draw {
     /// The generations of a database by how often they are asked for: the second half as often as the first with an
     /// exponent of 1.
-    pub(super) fn zipf(generations: u64, exponent: f64) -> Result<Self, ScenarioError> {
+    pub(crate) fn zipf(generations: u64, exponent: f64) -> Result<Self, ScenarioError> {
         #[expect(clippy::cast_precision_loss, reason = "at most 10^6")]
         let zipf = Zipf::new(generations as f64, exponent).or(Err(ScenarioError::Exponent))?;
         Ok(Self::Zipf(zipf))
@@ -90,9 +90,7 @@ impl Drawing {
                 Expected::Success,
             ),
             Draw::Zipf(zipf) => {
-                let generation = self.popular(zipf, chance);
-                let pair = self.cast.reader(generation, dice(self.seed, index, READER));
-                self.asked(pair, Route::Strict, Expected::Success)
+                self.asked(self.popular(zipf, index), Route::Strict, Expected::Success)
             }
             Draw::Herd(size) => {
                 // One that nothing before has asked for, from the end of the table.
@@ -129,6 +127,15 @@ impl Drawing {
         }
     }
 
+    /// Who asks for what in arrival `index`, where that is by popularity.
+    pub(crate) fn pair(&self, index: u64) -> Option<Pair> {
+        if let Draw::Zipf(zipf) = &self.draw {
+            Some(self.popular(zipf, index))
+        } else {
+            None
+        }
+    }
+
     /// Pair `number` of the few.
     fn hot(&self, number: u64) -> Pair {
         let chance = dice(self.seed, number, PAIR);
@@ -138,7 +145,8 @@ impl Drawing {
     }
 
     /// The popular ones are not those of the first users: ranks are spread over the table.
-    fn popular(&self, zipf: &Zipf<f64>, chance: u64) -> u64 {
+    fn popular(&self, zipf: &Zipf<f64>, index: u64) -> Pair {
+        let chance = dice(self.seed, index, CHANCE);
         let rank = zipf.sample(&mut SmallRng::seed_from_u64(chance));
         #[expect(
             clippy::cast_possible_truncation,
@@ -146,7 +154,8 @@ impl Drawing {
             reason = "a whole number from 1 to 10^6"
         )]
         let rank = rank as u64;
-        (rank * SPREAD) % self.cast.set().generations()
+        let generation = (rank * SPREAD) % self.cast.set().generations();
+        self.cast.reader(generation, dice(self.seed, index, READER))
     }
 
     fn asked(&self, pair: Pair, route: Route, expected: Expected) -> Question {

@@ -25,11 +25,20 @@ use crate::redis::Redis;
 use crate::seed::{Dataset, Existing, Filled, seed};
 use crate::server::Server;
 
+/// What an instance's configuration says beyond that of all, in YAML.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Further<'a> {
+    /// Sections.
+    pub(crate) sections: &'a str,
+    /// Within the section of Redis, each behind a comma.
+    pub(crate) redis: &'a str,
+}
+
 /// Everything but Sidegate.
-pub(super) struct Ground {
-    pub(super) cluster: Cluster,
-    pub(super) redis: Redis,
-    pub(super) cast: Arc<Cast>,
+pub(crate) struct Ground {
+    pub(crate) cluster: Cluster,
+    pub(crate) redis: Redis,
+    pub(crate) cast: Arc<Cast>,
     application: Server,
     binary: PathBuf,
     owner_url: String,
@@ -39,7 +48,7 @@ pub(super) struct Ground {
 }
 
 impl Ground {
-    pub(super) async fn set(
+    pub(crate) async fn set(
         binary: &Path,
         set: Dataset,
         filled: impl FnMut(Filled),
@@ -76,16 +85,23 @@ impl Ground {
         ground
             .execute(&format!("create role {LOGIN} login"))
             .await?;
-        command_with(binary, &ground.configuration(), &[], &["migrate"]).await?;
+        let configuration = ground.configuration(Further::default());
+        command_with(binary, &configuration, &[], &["migrate"]).await?;
         // What the seeding has left would be written while something is measured.
         ground.execute("checkpoint").await?;
         Ok(ground)
     }
 
     /// An instance that knows nothing, over an empty Redis.
-    pub(super) async fn instance(&self) -> Result<Sidegate, ScenarioError> {
+    pub(crate) async fn instance(&self) -> Result<Sidegate, ScenarioError> {
         let _: String = self.redis.command(&["FLUSHALL"])?;
-        let sidegate = Sidegate::start_with(&self.binary, &self.configuration(), &[]).await?;
+        self.another(Further::default()).await
+    }
+
+    /// An instance that knows nothing, over Redis as it is, configured further.
+    pub(crate) async fn another(&self, further: Further<'_>) -> Result<Sidegate, ScenarioError> {
+        let configuration = self.configuration(further);
+        let sidegate = Sidegate::start_with(&self.binary, &configuration, &[]).await?;
         for metric in [
             "sidegate_cache_open",
             "sidegate_l2_admitted",
@@ -97,7 +113,7 @@ impl Ground {
     }
 
     /// As the owner of the tables.
-    pub(super) async fn execute(&self, sql: &str) -> Result<(), ScenarioError> {
+    pub(crate) async fn execute(&self, sql: &str) -> Result<(), ScenarioError> {
         let (client, _driver) = self.connect().await?;
         Ok(client.batch_execute(sql).await?)
     }
@@ -111,7 +127,11 @@ impl Ground {
         Ok((client, driver))
     }
 
-    fn configuration(&self) -> String {
+    fn configuration(&self, further: Further<'_>) -> String {
+        let Further {
+            sections,
+            redis: of_redis,
+        } = further;
         let (upstream, redis) = (self.application.address(), self.redis.url());
         let Self { url, owner_url, .. } = self;
         let keys = self.keys.path().display();
@@ -127,7 +147,7 @@ issuers:
   - {{ issuer: "{ISSUER}", audiences: [{AUDIENCE}], algorithms: [ES256], keys: [{{ jwks_file: "{keys}" }}] }}
 store: {{ postgres: {{}} }}
 database: {{ url: "{url}", migrate_url: "{owner_url}" }}
-redis: {{ url: "{redis}", mac_keys: ["a key of scenarios, of no use elsewhere"] }}
+redis: {{ url: "{redis}", mac_keys: ["a key of scenarios, of no use elsewhere"]{of_redis} }}
 policy:
   roles: {{ owner: [read, write], admin: [read, write], editor: [read, write], viewer: [read] }}
   visibility_roles: {{ public: viewer }}
@@ -136,7 +156,7 @@ routes:
   - {{ methods: [GET], path: "/g/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}
   - {{ methods: [GET], path: "/s/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }},
       stale_if_error: 30s }}
-"#
+{sections}"#
         )
     }
 }

@@ -41,12 +41,14 @@ use crate::run::{Progress, RunError, run};
 use crate::seed::{Dataset, Filled, SeedError};
 use crate::{Load, Plan, PlanError, Reach, Report, Schedule, ScheduleError, Target, TargetError};
 
-use draw::{Draw, Drawing, OWN};
-use ground::Ground;
+use draw::OWN;
 use meanwhile::{Course, Events};
 use reading::Reading;
 use shape::{Before, Shape};
 
+pub(crate) use cast::Pair;
+pub(crate) use draw::{Draw, Drawing};
+pub(crate) use ground::{Further, Ground};
 pub use highest::{Highest, Step};
 pub use shape::{NoSuchScenario, Scenario};
 
@@ -297,7 +299,7 @@ async fn measure(
 }
 
 /// A load of these draws, the first of which has this number.
-async fn load(
+pub(crate) async fn load(
     ground: &Ground,
     sidegate: &Sidegate,
     draw: Draw,
