@@ -23,7 +23,6 @@ use crate::{Load, Plan, Reach, Report, Schedule, Target, run};
 
 /// One of them.
 pub(super) struct Chapter {
-    pub(super) profile: Profile,
     pub(super) measured: Measured,
     /// Where the application is asked directly: its own steps.
     pub(super) timed: Option<Timed>,
@@ -104,7 +103,6 @@ pub(super) async fn legacy(stage: &Stage, pace: &Pace) -> Result<Chapter, Before
         "The application alone, {SLOW} requests a second: six steps in sequence, nothing of Sidegate."
     );
     Ok(Chapter {
-        profile: Profile::Legacy,
         measured: measured("legacy", about, report, limits, flow),
         timed: Some(timed),
         share: None,
@@ -240,7 +238,6 @@ impl Way {
         limits.push(ours(share));
         let flow = flow::behind(&reading, profile, &report);
         Ok(Chapter {
-            profile,
             measured: Measured {
                 tiers: Some(reading.tiers()),
                 ..measured(name, about, report, limits, flow)

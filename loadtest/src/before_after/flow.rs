@@ -24,6 +24,10 @@ pub(super) fn behind(reading: &Reading, profile: Profile, report: &Report) -> Ve
     parts.retain(|part| part.owner != Owner::Network);
     let (_, sending) = profile.times();
     let sending = sending.as_secs_f64() * 1e6;
+    // The answer is passed on while the application sends it.
+    for answer in parts.iter_mut().filter(|part| part.name == "answer") {
+        answer.mean_us = (answer.mean_us - sending).max(0.0);
+    }
     parts.push(part("sending, as planned", sending, Owner::Application));
     rest(parts, report)
 }
@@ -35,8 +39,8 @@ pub(super) fn share(reading: &Reading) -> Option<[f64; 3]> {
     let sum = since("sidegate_decision_seconds_sum");
     let mean = sum / since("sidegate_decision_seconds_count");
     let p95 = after.interpolated(before, SHARE, ALLOWED, 0.95)?;
-    let bound = after.quantile(before, SHARE, ALLOWED, 0.95)?;
-    Some([mean, p95, bound].map(|seconds| seconds * 1000.0))
+    let bound = reading.quantile_ms(SHARE, ALLOWED, 0.95)?;
+    Some([mean * 1000.0, p95 * 1000.0, bound])
 }
 
 /// Each step beside what it is today and what is planned.
