@@ -111,7 +111,7 @@ impl Stage {
             ),
             format!(
                 "Legacy and trusting reach their database through a relay that holds each answer back for {} ms: with \
-                 the query a round trip takes about 50 ms. Tuned reaches it directly.",
+                 the query and the steps of timers a round trip takes about 50 ms. Tuned reaches it directly.",
                 DELAY.as_millis()
             ),
         ];
