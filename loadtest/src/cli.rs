@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::beside::PeersArgs;
 use clap::{Args, Parser, Subcommand};
 use http::Method;
 use sidegate_loadtest::app::{Conduct, Profile};
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     History(HistoryArgs),
     /// Measure what was promised, row by row.
     Bench(BenchArgs),
+    /// Do the same work with other proxies, and compare.
+    Peers(PeersArgs),
     /// Make a page for people from a document.
     Page(PageArgs),
     /// Hold a document against an earlier one: what is worse?
@@ -58,26 +61,47 @@ pub(crate) struct BenchArgs {
     /// The binary to be measured: an optimised one.
     #[arg(long, value_name = "PATH")]
     sidegate: PathBuf,
+    /// Bare Pingora, for the row cpu: `bare-pingora` of the same build.
+    #[arg(long, value_name = "PATH")]
+    bare: Option<PathBuf>,
+    /// Envoy, for the row cpu, where it is not on the PATH.
+    #[arg(long, value_name = "PATH")]
+    envoy: Option<PathBuf>,
     /// More of everything, for narrower intervals.
     #[arg(long)]
     full: bool,
+    /// Where `cargo bench -p sidegate --bench memory -- decision` has left its estimates.
+    #[arg(long, value_name = "DIR")]
+    criterion: Option<PathBuf>,
+    /// Where the project's scripts are.
+    #[arg(long, value_name = "DIR")]
+    scripts: Option<PathBuf>,
+    /// Where to write what was measured as JSON, anew after every row.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
     /// Which rows; without any, all of them.
     #[arg(value_name = "ROW")]
     rows: Vec<Row>,
 }
 
 impl BenchArgs {
-    pub(crate) fn parse(self) -> Bench {
+    /// The plan and where what was measured is written to.
+    pub(crate) fn parse(self) -> (Bench, Option<PathBuf>) {
         let rows = if self.rows.is_empty() {
             Row::ALL.to_vec()
         } else {
             self.rows
         };
-        Bench {
+        let bench = Bench {
             sidegate: self.sidegate,
+            bare: self.bare,
+            envoy: self.envoy,
             rows,
             full: self.full,
-        }
+            criterion: self.criterion,
+            scripts: self.scripts,
+        };
+        (bench, self.json)
     }
 }
 

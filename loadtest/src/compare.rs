@@ -302,3 +302,33 @@ pub(crate) fn outcome(outcome: RowOutcome) -> &'static str {
         RowOutcome::Skipped => "skipped",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn worse_is_what_grew_by_more_than_allowed_or_is_gone() {
+        let allowance: Allowance = "10%".parse().unwrap();
+        for (before, after, is_worse) in [
+            (Some(100.0), Some(110.0), false),
+            (Some(100.0), Some(111.0), true),
+            (Some(100.0), Some(1.0), false),
+            (Some(0.0), Some(0.0), false),
+            (Some(0.0), Some(0.001), true),
+            (Some(100.0), None, true),
+            (None, Some(100.0), false),
+        ] {
+            let figure = Figure::P95;
+            let change = Change {
+                figure,
+                before,
+                after,
+            };
+            assert_eq!(change.is_worse(allowance), is_worse, "{change:?}");
+        }
+        for text in ["10", "-1%", "%", "ten"] {
+            assert!(text.parse::<Allowance>().is_err(), "{text}");
+        }
+    }
+}

@@ -13,7 +13,7 @@
 //! [`history`] is another program over the same parts: it checks whether Sidegate ever grants a right
 //! later than a second after its revocation.
 //!
-//! [`mod@bench`] measures what was promised of it, row by row.
+//! [`mod@bench`] measures what was promised of it, row by row; [`peers`] does the same work with other proxies.
 //!
 //! [`before_after`] tells what became of an application that did everything itself.
 //!
@@ -35,6 +35,7 @@ pub mod history;
 pub mod ids;
 pub mod limit;
 pub mod page;
+pub mod peers;
 pub mod postgres;
 pub mod redis;
 pub mod scenario;
@@ -53,6 +54,7 @@ mod seed;
 mod server;
 mod tally;
 mod target;
+mod usage;
 mod worker;
 
 pub use plan::{

@@ -3,12 +3,14 @@
 //! Promises: the report alone goes to standard output, everything for people to standard error;
 //! exit code 0 when at least one request was answered and every required limit holds (or the application
 //! did what it was told), 1 when not or when the run failed, 2 for wrong usage. A check of histories says 0 when the property
-//! held, 1 when it did not, 2 when it could not be found out; its summary is the last line.
+//! held, 1 when it did not, 2 when it could not be found out; its summary is the last line. So do rows.
 //!
 //! Does not: hold any logic of the run; that is the library's.
 
+mod beside;
 mod cli;
 mod example;
+mod measured;
 mod paper;
 mod played;
 mod progress;
@@ -20,13 +22,14 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use sidegate_loadtest::bench::{self, BenchError, bench};
+use sidegate_loadtest::document::DocumentError;
 use sidegate_loadtest::history::{self, HistoryError, Outcome, check};
 use sidegate_loadtest::{Report, RunError, run};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::cli::{BenchArgs, Cli, Command, HistoryArgs, RunArgs, Sink, UsageError};
+use crate::beside::BesideError;
+use crate::cli::{Cli, Command, HistoryArgs, RunArgs, Sink, UsageError};
 use crate::example::ExampleError;
 use crate::paper::PaperError;
 use crate::played::PlayError;
@@ -41,8 +44,7 @@ fn main() -> ExitCode {
         .map_err(Failure::Runtime)
         .and_then(|runtime| runtime.block_on(carry_out(command)));
     match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(FAILED),
+        Ok(code) => ExitCode::from(code),
         Err(failure) => {
             say(&failure.chain());
             ExitCode::from(failure.code())
@@ -50,24 +52,29 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the command did what it is for.
-async fn carry_out(command: Command) -> Result<bool, Failure> {
-    match command {
-        Command::Run(args) => load(*args).await,
+/// The exit code of a command that was carried out.
+async fn carry_out(command: Command) -> Result<u8, Failure> {
+    let is_done = match command {
+        Command::Run(args) => load(*args).await?,
         Command::App(command) => {
             example::carry_out(command).await?;
-            Ok(true)
+            true
         }
-        Command::History(args) => history(args).await,
-        Command::Bench(args) => measure(args).await,
+        Command::History(args) => history(args).await?,
+        Command::Bench(args) => return measured::measure(args).await,
         Command::Page(args) => {
             args.carry_out()?;
-            Ok(true)
+            true
         }
-        Command::Compare(args) => Ok(args.carry_out()?),
-        Command::BeforeAfter(args) => Ok(story::carry_out(args).await?),
-        Command::Scenario(args) => Ok(played::carry_out(args).await?),
-    }
+        Command::Compare(args) => args.carry_out()?,
+        Command::BeforeAfter(args) => story::carry_out(args).await?,
+        Command::Scenario(args) => played::carry_out(args).await?,
+        Command::Peers(args) => {
+            beside::carry_out(args).await?;
+            true
+        }
+    };
+    Ok(if is_done { DONE } else { FAILED })
 }
 
 /// The last line is the summary, also of a check that could not be made.
@@ -85,35 +92,6 @@ async fn history(args: HistoryArgs) -> Result<bool, Failure> {
     }
     writeln!(io::stdout(), "{outcome}")?;
     Ok(outcome.is_met())
-}
-
-/// The last line is the summary, also of rows that could not be measured.
-async fn measure(args: BenchArgs) -> Result<bool, Failure> {
-    let plan = args.parse();
-    let cases = Cases::new();
-    let measured = bench(&plan, |event| match event {
-        bench::Event::Begun { row, done, all } => cases.begin(row.name(), done, all),
-        bench::Event::Ended(line) => cases.say(&line.to_string()),
-    })
-    .await;
-    cases.finish();
-    let lines = match measured {
-        Ok(lines) => lines,
-        Err(error) => {
-            writeln!(io::stdout(), "bench: could not run")?;
-            return Err(Failure::Bench(error));
-        }
-    };
-    for line in &lines {
-        writeln!(io::stdout(), "{line}")?;
-    }
-    let (all, met) = (lines.len(), lines.iter().filter(|line| line.is_met).count());
-    let missed = all.saturating_sub(met);
-    writeln!(
-        io::stdout(),
-        "bench: {all} rows, {met} met, {missed} missed, 0 skipped"
-    )?;
-    Ok(missed == 0)
 }
 
 /// Ended early it still stops what it has started.
@@ -193,12 +171,14 @@ enum Failure {
     Write(#[from] io::Error),
     #[error("the history cannot be checked")]
     History(#[from] HistoryError),
-    #[error("a row cannot be measured")]
-    Bench(#[source] BenchError),
+    #[error("what was measured cannot be written")]
+    Document(#[from] DocumentError),
     #[error(transparent)]
     Paper(#[from] PaperError),
     #[error(transparent)]
     Play(#[from] PlayError),
+    #[error(transparent)]
+    Beside(#[from] BesideError),
     #[error(transparent)]
     Story(#[from] StoryError),
     #[error("interrupted")]
@@ -210,7 +190,8 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Paper(_) | Self::Play(PlayError::Usage(_)) => WRONG_USAGE,
             Self::History(_)
-            | Self::Bench(_)
+            | Self::Document(_)
+            | Self::Beside(_)
             | Self::Play(_)
             | Self::Story(_)
             | Self::Interrupted => NOT_RUN,
@@ -231,6 +212,7 @@ impl Failure {
     }
 }
 
+const DONE: u8 = 0;
 const FAILED: u8 = 1;
 
 /// The same as the argument parser's.

@@ -125,6 +125,12 @@ impl Cluster {
         self.programs.start(self.directory.path(), self.port)
     }
 
+    /// Where the server writes its log.
+    #[must_use]
+    pub fn log(&self) -> PathBuf {
+        self.data().join(LOG)
+    }
+
     fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }

@@ -3,6 +3,8 @@
 //! Promises: it is ready when [`Sidegate::start`] returns, and gone when it is dropped; a token is good for
 //! an hour. Does not: know what is in the binary.
 
+mod again;
+mod exchange;
 mod service_key;
 mod setup;
 
@@ -16,16 +18,15 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use thiserror::Error;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use crate::scrape::Scrape;
-use setup::{ANYWHERE, AUDIENCE, ISSUER, LINK_LIFETIME, SECRET, configuration};
+use exchange::{get, post};
+use setup::{AUDIENCE, ISSUER, LINK_LIFETIME, SECRET, configuration};
 
 pub(crate) use service_key::ServiceKey;
-pub(crate) use setup::{KEY_HEADER, SCOPE, Setup};
+pub(crate) use setup::{Extent, KEY_HEADER, SCOPE, Setup};
 
 /// A process; killed when it is dropped.
 #[derive(Debug)]
@@ -76,8 +77,43 @@ impl Sidegate {
         setup: &Setup,
         environment: &[(&'static str, &'static str)],
     ) -> Result<Self, ProcessError> {
-        let folder = folder(setup)?;
-        let child = spawn(&[], binary, environment, &folder)?;
+        Self::launch(&[], binary, folder(setup)?, environment).await
+    }
+
+    /// The same, run by another program: its command line.
+    pub(crate) async fn start_under(
+        under: &[String],
+        binary: &Path,
+        setup: &Setup,
+    ) -> Result<Self, ProcessError> {
+        Self::launch(under, binary, folder(setup)?, &[]).await
+    }
+
+    /// One with a configuration of its own, beside which these files are.
+    pub(crate) async fn start_with(
+        binary: &Path,
+        configuration: &str,
+        files: &[(&str, &str)],
+    ) -> Result<Self, ProcessError> {
+        Self::launch(&[], binary, folder_with(configuration, files)?, &[]).await
+    }
+
+    /// One with a configuration of its own, run by another program.
+    pub(crate) async fn start_with_under(
+        under: &[String],
+        binary: &Path,
+        configuration: &str,
+    ) -> Result<Self, ProcessError> {
+        Self::launch(under, binary, folder_with(configuration, &[])?, &[]).await
+    }
+
+    async fn launch(
+        under: &[String],
+        binary: &Path,
+        folder: TempDir,
+        environment: &[(&'static str, &'static str)],
+    ) -> Result<Self, ProcessError> {
+        let child = spawn(under, binary, environment, &folder)?;
         // From here on it ends with this struct.
         let mut sidegate = Self {
             child,
@@ -91,63 +127,9 @@ impl Sidegate {
         Ok(sidegate)
     }
 
-    /// The same, run by another program: its command line.
-    pub(crate) async fn start_under(
-        under: &[String],
-        binary: &Path,
-        setup: &Setup,
-    ) -> Result<Self, ProcessError> {
-        let folder = folder(setup)?;
-        let child = spawn(under, binary, &[], &folder)?;
-        let mut sidegate = Self {
-            child,
-            proxy: String::new(),
-            admin: String::new(),
-            folder,
-            binary: binary.to_owned(),
-            environment: Vec::new(),
-        };
-        sidegate.wait().await?;
-        Ok(sidegate)
-    }
-
-    /// One with a configuration of its own, beside which these files are.
-    pub(crate) async fn start_with(
-        binary: &Path,
-        configuration: &str,
-        files: &[(&str, &str)],
-    ) -> Result<Self, ProcessError> {
-        let folder = folder_with(configuration, files)?;
-        let child = spawn(&[], binary, &[], &folder)?;
-        let mut sidegate = Self {
-            child,
-            proxy: String::new(),
-            admin: String::new(),
-            folder,
-            binary: binary.to_owned(),
-            environment: Vec::new(),
-        };
-        sidegate.wait().await?;
-        Ok(sidegate)
-    }
-
     /// Its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
-    }
-
-    /// Kills it, and after a while starts it again where it was; waits until it is ready.
-    pub(crate) async fn restart(&mut self, pause: Duration) -> Result<(), ProcessError> {
-        self.child.kill()?;
-        self.child.wait()?;
-        sleep(pause).await;
-        let path = self.folder.path().join(CONFIG);
-        let config = fs::read_to_string(&path)?
-            .replacen(ANYWHERE, &self.proxy, 1)
-            .replacen(ANYWHERE, &self.admin, 1);
-        fs::write(path, config)?;
-        self.child = spawn(&[], &self.binary, &self.environment, &self.folder)?;
-        self.wait().await
     }
 
     async fn wait(&mut self) -> Result<(), ProcessError> {
@@ -353,28 +335,6 @@ fn listening(log: &str) -> Option<(String, String)> {
 
 async fn is_ready(admin: &str) -> io::Result<bool> {
     Ok(get(admin, "/readyz").await?.starts_with("HTTP/1.1 200"))
-}
-
-async fn get(admin: &str, path: &str) -> io::Result<String> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
-    exchange(admin, &request).await
-}
-
-async fn post(admin: &str, path: &str, body: &str) -> io::Result<String> {
-    let length = body.len();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {admin}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
-         Connection: close\r\n\r\n{body}"
-    );
-    exchange(admin, &request).await
-}
-
-async fn exchange(admin: &str, request: &str) -> io::Result<String> {
-    let mut stream = TcpStream::connect(admin).await?;
-    stream.write_all(request.as_bytes()).await?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).await?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// The end of a log.

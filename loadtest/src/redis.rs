@@ -50,6 +50,11 @@ pub enum RedisServerError {
 }
 
 impl Redis {
+    /// Its process, while it runs.
+    pub(crate) fn process(&self) -> Option<u32> {
+        self.process.as_ref().map(Child::id)
+    }
+
     /// Starts a server.
     ///
     /// # Errors

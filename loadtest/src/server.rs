@@ -14,6 +14,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -61,6 +62,16 @@ impl Server {
             } else {
                 empty()
             };
+            async move { Response::new(body) }
+        })
+        .await
+    }
+
+    /// Answers everything with 200 and this, and counts.
+    pub(crate) async fn fixed(body: &'static str, asked: Arc<AtomicU64>) -> io::Result<Self> {
+        Self::start(move |_request| {
+            asked.fetch_add(1, Ordering::Relaxed);
+            let body = Either::Left(Full::from(body));
             async move { Response::new(body) }
         })
         .await

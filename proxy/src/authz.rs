@@ -103,7 +103,7 @@ impl Authorizer {
     ///
     /// # Errors
     /// When the policy denies, or the store cannot answer.
-    pub(crate) async fn authorize(
+    pub async fn authorize(
         &self,
         principal: &Arc<Principal>,
         resource: Option<Resource>,

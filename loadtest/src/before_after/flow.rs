@@ -10,6 +10,7 @@ use crate::document::{Owner, Part, Table};
 use crate::figure;
 use crate::report::Report;
 use crate::scenario::reading::Reading;
+use crate::scrape::Scrape;
 
 /// Of an application that is asked directly: its own steps, and what is left.
 pub(super) fn of_steps(timed: &Timed, report: &Report) -> Vec<Part> {
@@ -38,9 +39,11 @@ pub(super) fn share(reading: &Reading) -> Option<[f64; 3]> {
     let since = |name: &str| after.sum(name, ALLOWED) - before.sum(name, ALLOWED);
     let sum = since("sidegate_decision_seconds_sum");
     let mean = sum / since("sidegate_decision_seconds_count");
-    let p95 = after.interpolated(before, SHARE, ALLOWED, 0.95)?;
-    let bound = reading.quantile_ms(SHARE, ALLOWED, 0.95)?;
-    Some([mean * 1000.0, p95 * 1000.0, bound])
+    let buckets = |scrape: &Scrape| scrape.buckets(SHARE, ALLOWED);
+    let during = buckets(after).since(&buckets(before));
+    let p95 = during.interpolated(0.95)?;
+    let bound = during.quantile(0.95)?;
+    Some([mean, p95, bound].map(|seconds| seconds * 1000.0))
 }
 
 /// Each step beside what it is today and what is planned.

@@ -6,25 +6,43 @@
 //!
 //! Does not: judge by absolute times of another machine; ratios are of pairs within one run.
 
+mod application;
+pub(crate) mod callgrind;
+mod cpu;
+mod decision;
+mod herd;
+pub(crate) mod interval;
+mod invalidation;
+mod line;
+mod memory;
+mod restart;
+mod revocation;
 mod row;
 mod slow;
-mod stage;
+pub(crate) mod stage;
+mod start;
 mod telemetry;
 mod tiers;
+mod users;
 mod view;
 
-use std::fmt;
+use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
 use tokio::task::JoinError;
 
+use crate::history::HistoryError;
+use crate::peers::PeersError;
 use crate::postgres::ClusterError;
 use crate::process::ProcessError;
 use crate::redis::RedisServerError;
+use crate::scenario::ScenarioError;
 use crate::{PlanError, RunError, ScheduleError, TargetError};
 
+pub use decision::EstimatesError;
+pub use line::{Line, Outcome, Summary};
 pub use row::{NoSuchRow, Row};
 pub(crate) use stage::wait;
 
@@ -33,21 +51,18 @@ pub(crate) use stage::wait;
 pub struct Bench {
     /// The binary.
     pub sidegate: PathBuf,
+    /// Pingora that passes everything on; without it the row `cpu` lacks its first part.
+    pub bare: Option<PathBuf>,
+    /// Envoy, where it is not on the PATH.
+    pub envoy: Option<PathBuf>,
     /// In this order.
     pub rows: Vec<Row>,
     /// More of everything, for narrower intervals.
     pub full: bool,
-}
-
-/// What was found.
-#[derive(Debug, Clone)]
-pub struct Line {
-    /// Of which row.
-    pub row: Row,
-    /// In words.
-    pub measured: String,
-    /// Whether it is within the target.
-    pub is_met: bool,
+    /// Where the benchmark of decisions has left its estimates, if it has run.
+    pub criterion: Option<PathBuf>,
+    /// Where the project's scripts are, if they are here.
+    pub scripts: Option<PathBuf>,
 }
 
 /// What happens while rows are measured.
@@ -103,52 +118,94 @@ pub enum BenchError {
     /// A file, a port or a process.
     #[error("the surroundings")]
     Io(#[from] io::Error),
+    /// The checker of histories.
+    #[error("the history cannot be checked")]
+    History(#[from] HistoryError),
+    /// What a benchmark has left.
+    #[error(transparent)]
+    Estimates(#[from] EstimatesError),
     /// A task of ours.
     #[error("a task failed")]
     Task(#[from] JoinError),
+    /// A scenario.
+    #[error(transparent)]
+    Scenario(#[from] Box<ScenarioError>),
+    /// The comparison with peers.
+    #[error(transparent)]
+    Peers(#[from] Box<PeersError>),
     /// Something did not come, or was not as it should be.
     #[error("{0}")]
     Silent(String),
 }
 
-/// Measures the rows, one after the other.
-///
-/// # Errors
-/// When one of them cannot be measured.
-pub async fn bench(
-    bench: &Bench,
-    mut show: impl FnMut(Event<'_>),
-) -> Result<Vec<Line>, BenchError> {
+/// Measures the rows, one after the other. One that cannot be measured says so, and the others are.
+pub async fn bench(bench: &Bench, mut show: impl FnMut(Event<'_>)) -> Vec<Line> {
     let all = bench.rows.len();
     let mut lines = Vec::with_capacity(all);
-    for (done, row) in bench.rows.iter().enumerate() {
-        show(Event::Begun {
-            row: *row,
-            done,
-            all,
+    for (done, row) in bench.rows.iter().copied().enumerate() {
+        show(Event::Begun { row, done, all });
+        let line = measured(bench, row).await.unwrap_or_else(|error| Line {
+            row,
+            measured: String::new(),
+            outcome: error.outcome(),
         });
-        let line = match row {
-            Row::L2 => tiers::shared(bench).await?,
-            Row::L3 => tiers::store(bench).await?,
-            Row::RedisDown => tiers::redis_down(bench).await?,
-            Row::View => view::cost(bench).await?,
-            Row::SlowHeads => slow::heads(bench).await?,
-            Row::Telemetry => telemetry::cost(bench).await?,
-        };
         show(Event::Ended(&line));
         lines.push(line);
     }
-    Ok(lines)
+    lines
 }
 
-impl fmt::Display for Line {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (row, target) = (self.row.name(), self.row.target());
-        let verdict = if self.is_met { "met" } else { "missed" };
-        write!(
-            f,
-            "{row}: target {target}; measured {}; {verdict}",
-            self.measured
-        )
+async fn measured(bench: &Bench, row: Row) -> Result<Line, BenchError> {
+    match row {
+        Row::Cpu => cpu::beside_peers(bench).await,
+        Row::Decision => decision::figures(bench),
+        Row::L2 => tiers::shared(bench).await,
+        Row::L3 => tiers::store(bench).await,
+        Row::Users => users::at_once(bench).await,
+        Row::HighestRate => users::highest(bench).await,
+        Row::Revocation => revocation::lag(bench).await,
+        Row::Invalidation => invalidation::time(bench).await,
+        Row::Herd => herd::queries(bench).await,
+        Row::Start => start::time(bench).await,
+        Row::Memory => memory::need(bench).await,
+        Row::WatchCost => application::cost(bench).await,
+        Row::Restart => restart::warm(bench).await,
+        Row::RedisDown => tiers::redis_down(bench).await,
+        Row::View => view::cost(bench).await,
+        Row::SlowHeads => slow::heads(bench).await,
+        Row::Telemetry => telemetry::cost(bench).await,
+    }
+}
+
+impl BenchError {
+    /// A row needs programs that are not everywhere.
+    fn outcome(&self) -> Outcome {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        match self {
+            Self::Cluster(ClusterError::NoServer(_) | ClusterError::NoUser)
+            | Self::Redis(RedisServerError::NoServer(_)) => Outcome::Skipped(text),
+            Self::Cluster(_)
+            | Self::Redis(_)
+            | Self::Database(_)
+            | Self::Process(_)
+            | Self::Run(_)
+            | Self::Plan(_)
+            | Self::Schedule(_)
+            | Self::Target(_)
+            | Self::Header(_)
+            | Self::Request(_)
+            | Self::Io(_)
+            | Self::History(_)
+            | Self::Estimates(_)
+            | Self::Task(_)
+            | Self::Peers(_)
+            | Self::Scenario(_)
+            | Self::Silent(_) => Outcome::Failed(text),
+        }
     }
 }

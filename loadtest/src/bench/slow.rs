@@ -13,9 +13,9 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::interval::interval;
 use super::stage::Stage;
-use super::tiers::interval;
-use super::{Bench, BenchError, Line, Row};
+use super::{Bench, BenchError, Line, Outcome, Row};
 use crate::process::Sidegate;
 
 /// The p99 of ordinary requests alone and beside slow clients, in turns.
@@ -46,7 +46,7 @@ pub(super) async fn heads(bench: &Bench) -> Result<Line, BenchError> {
     Ok(Line {
         row: Row::SlowHeads,
         measured,
-        is_met: high <= 2.0 && cut > 0,
+        outcome: Outcome::met_if(high <= 2.0 && cut > 0),
     })
 }
 

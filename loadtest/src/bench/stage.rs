@@ -1,13 +1,13 @@
 //! What rows are measured on: one owner and many generations, each of them a question of its own.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use http::{Method, Request, header};
 use http_body_util::Empty;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
-use tokio_postgres::NoTls;
+use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
 use super::BenchError;
@@ -15,13 +15,13 @@ use crate::app::SCHEMA;
 use crate::connection::Connection;
 use crate::ids::{Table, id};
 use crate::postgres::Cluster;
-use crate::process::{Setup, Sidegate, migrate, token};
+use crate::process::{Extent, Setup, Sidegate, migrate, token};
 use crate::server::Server;
 use crate::{Header, Load, Plan, Reach, Report, Schedule, Target, run};
 
 /// A database with so many generations, and an application.
 pub(super) struct Stage {
-    _cluster: Cluster,
+    cluster: Cluster,
     _application: Server,
     setup: Setup,
     token: String,
@@ -30,13 +30,34 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) async fn set(binary: &Path, generations: usize) -> Result<Self, BenchError> {
-        let cluster = tokio::task::spawn_blocking(Cluster::start).await??;
-        let url = cluster.create_database("app")?;
         let owner = id(Table::Users, 0, SEED);
         let generations: Vec<Uuid> = (0..u64::try_from(generations).unwrap_or(u64::MAX))
             .map(|number| id(Table::Generations, number, SEED))
             .collect();
+        let cluster = tokio::task::spawn_blocking(Cluster::start).await??;
+        let url = cluster.create_database("app")?;
         fill(&url, owner, &generations).await?;
+        Self::over(binary, (cluster, url), owner, generations).await
+    }
+
+    /// A database with what these statements say in place of it; nobody's generations are asked for by the rest.
+    pub(super) async fn filled(binary: &Path, statements: &str) -> Result<Self, BenchError> {
+        let cluster = tokio::task::spawn_blocking(Cluster::start).await??;
+        let url = cluster.create_database("app")?;
+        let (client, _driver) = connect(&url).await?;
+        let role = format!("create role {LOGIN} login; {SCHEMA}");
+        client.batch_execute(&role).await?;
+        client.batch_execute(statements).await?;
+        client.batch_execute("analyze").await?;
+        Self::over(binary, (cluster, url), Uuid::nil(), Vec::new()).await
+    }
+
+    async fn over(
+        binary: &Path,
+        (cluster, url): (Cluster, String),
+        owner: Uuid,
+        generations: Vec<Uuid>,
+    ) -> Result<Self, BenchError> {
         let application = Server::application(std::time::Instant::now()).await?;
         let login = url.replacen("sidegate@", &format!("{LOGIN}@"), 1);
         let setup = Setup {
@@ -50,16 +71,49 @@ impl Stage {
             patience: 2,
             threads: 2,
             telemetry: Setup::QUIET,
+            extent: Extent::SMALL,
         };
         migrate(binary, &setup).await?;
         let token = token(owner, None)?;
         Ok(Self {
-            _cluster: cluster,
+            cluster,
             _application: application,
             setup,
             token,
             generations,
         })
+    }
+
+    /// An instance that is set up like the others but for this; ready, and with its connections.
+    pub(super) async fn started(
+        &self,
+        binary: &Path,
+        change: impl FnOnce(&mut Setup),
+    ) -> Result<Sidegate, BenchError> {
+        let mut setup = self.setup.clone();
+        change(&mut setup);
+        let sidegate = Sidegate::start(binary, &setup, &[]).await?;
+        wait(&sidegate, "sidegate_cache_open", 1).await?;
+        if setup.redis.is_some() {
+            wait(&sidegate, "sidegate_l2_admitted", 1).await?;
+            wait(&sidegate, "sidegate_l2_connections", 1).await?;
+        }
+        Ok(sidegate)
+    }
+
+    /// A connection to the database as its owner, and what moves its bytes.
+    pub(super) async fn owner(&self) -> Result<(Client, JoinSet<()>), BenchError> {
+        connect(&self.setup.owner_url).await
+    }
+
+    /// Where the database server writes its log.
+    pub(super) fn log(&self) -> PathBuf {
+        self.cluster.log()
+    }
+
+    /// What is there to be asked for.
+    pub(super) fn generations(&self) -> &[Uuid] {
+        &self.generations
     }
 
     /// An instance with one thread, started by this program, that tells about requests like this; hot.
@@ -97,18 +151,7 @@ impl Stage {
         binary: &Path,
         redis: Option<String>,
     ) -> Result<Sidegate, BenchError> {
-        let shares = redis.is_some();
-        let setup = Setup {
-            redis,
-            ..self.setup.clone()
-        };
-        let sidegate = Sidegate::start(binary, &setup, &[]).await?;
-        wait(&sidegate, "sidegate_cache_open", 1).await?;
-        if shares {
-            wait(&sidegate, "sidegate_l2_admitted", 1).await?;
-            wait(&sidegate, "sidegate_l2_connections", 1).await?;
-        }
-        Ok(sidegate)
+        self.started(binary, |setup| setup.redis = redis).await
     }
 
     /// Asks for one generation after the other at a constant rate, none twice.
@@ -130,9 +173,26 @@ impl Stage {
         rate: u32,
         span: Duration,
     ) -> Result<Report, BenchError> {
+        let report = self.load(sidegate.proxy(), rate, span).await?;
+        let good = report.status.get(&200).copied().unwrap_or_default();
+        if good != report.arrivals {
+            let (asked, errors) = (report.arrivals, &report.errors);
+            let why = format!("{good} of {asked} requests were answered with 200: {errors:?}");
+            return Err(BenchError::Silent(why));
+        }
+        Ok(report)
+    }
+
+    /// The same of whoever is at an address, whatever is answered.
+    pub(super) async fn load(
+        &self,
+        address: &str,
+        rate: u32,
+        span: Duration,
+    ) -> Result<Report, BenchError> {
         let mut targets = Vec::with_capacity(self.generations.len());
         for generation in &self.generations {
-            let url = format!("http://{}/g/{generation}", sidegate.proxy());
+            let url = format!("http://{address}/g/{generation}");
             targets.push(Target::resolve(&url, Reach::LoopbackOnly).await?);
         }
         let header: Header = format!("Authorization: Bearer {}", self.token).parse()?;
@@ -145,14 +205,7 @@ impl Stage {
             sources: 0,
             timeout: Duration::from_secs(5),
         })?;
-        let report = run(plan, |_progress| {}).await?;
-        let good = report.status.get(&200).copied().unwrap_or_default();
-        if good != report.arrivals {
-            let (asked, errors) = (report.arrivals, &report.errors);
-            let why = format!("{good} of {asked} requests were answered with 200: {errors:?}");
-            return Err(BenchError::Silent(why));
-        }
-        Ok(report)
+        Ok(run(plan, |_progress| {}).await?)
     }
 
     /// Answers a second to as many clients as there are connections, who ask for the first few generations
@@ -210,11 +263,17 @@ pub(crate) async fn wait(sidegate: &Sidegate, metric: &str, least: u64) -> Resul
     Ok(())
 }
 
-async fn fill(url: &str, owner: Uuid, generations: &[Uuid]) -> Result<(), BenchError> {
+async fn connect(url: &str) -> Result<(Client, JoinSet<()>), BenchError> {
     let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
     let mut driver = JoinSet::new();
     // How it ends is seen by the statement that is under way.
     driver.spawn(async move { drop(connection.await) });
+    Ok((client, driver))
+}
+
+/// An owner with generations, in a database with the application's tables and [`LOGIN`].
+pub(crate) async fn fill(url: &str, owner: Uuid, generations: &[Uuid]) -> Result<(), BenchError> {
+    let (client, _driver) = connect(url).await?;
     client
         .batch_execute(&format!("create role {LOGIN} login; {SCHEMA}"))
         .await?;
@@ -231,7 +290,7 @@ async fn fill(url: &str, owner: Uuid, generations: &[Uuid]) -> Result<(), BenchE
 }
 
 /// Who an instance is to the database.
-const LOGIN: &str = "sidegate_login";
+pub(crate) const LOGIN: &str = "sidegate_login";
 /// Of the ids.
 const SEED: u64 = 1;
 const CONNECTIONS: usize = 16;

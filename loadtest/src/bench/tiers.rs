@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::interval::interval;
 use super::stage::{Stage, wait};
-use super::{Bench, BenchError, Line, Row};
+use super::{Bench, BenchError, Line, Outcome, Row};
 use crate::Report;
 use crate::process::Sidegate;
 use crate::redis::Redis;
@@ -65,7 +66,7 @@ pub(super) async fn redis_down(bench: &Bench) -> Result<Line, BenchError> {
     Ok(Line {
         row: Row::RedisDown,
         measured: format!("{median:.3} x (95 % of medians: {low:.3} to {high:.3})"),
-        is_met: low >= 0.95,
+        outcome: Outcome::met_if(low >= 0.95),
     })
 }
 
@@ -95,31 +96,8 @@ async fn latency(
     Ok(Line {
         row,
         measured,
-        is_met: latency.p99 <= most,
+        outcome: Outcome::met_if(latency.p99 <= most),
     })
-}
-
-/// The median, and between which of the sorted values it is in 95 % of all cases: by the binomial
-/// distribution, approximated as usual.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "of a few dozen values"
-)]
-pub(super) fn interval(mut values: Vec<f64>) -> (f64, f64, f64) {
-    values.sort_by(f64::total_cmp);
-    let number = values.len() as f64;
-    let away = 1.96 * number.sqrt() / 2.0;
-    let low = (number / 2.0 - away).floor().max(0.0) as usize;
-    let high = (number / 2.0 + away).ceil() as usize;
-    let at = |index: usize| {
-        values
-            .get(index.min(values.len().saturating_sub(1)))
-            .copied()
-    };
-    let value = |index| at(index).unwrap_or_default();
-    (value(low), value(values.len() / 2), value(high))
 }
 
 const fn questions(bench: &Bench) -> usize {

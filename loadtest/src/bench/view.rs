@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_postgres::{Client, NoTls};
 
-use super::{Bench, BenchError, Line, Row};
+use super::{Bench, BenchError, Line, Outcome, Row};
 use crate::app::SCHEMA;
 use crate::postgres::Cluster;
-use crate::process::{Setup, command, migrate};
+use crate::process::{Extent, Setup, command, migrate};
 
 /// What building one takes.
 struct Cost {
@@ -42,9 +42,10 @@ pub(super) async fn cost(bench: &Bench) -> Result<Line, BenchError> {
     Ok(Line {
         row: Row::View,
         measured,
-        is_met: ours
-            .again
-            .is_some_and(|again| again.as_secs_f64() <= per_row * whole / 10.0),
+        outcome: Outcome::met_if(
+            ours.again
+                .is_some_and(|again| again.as_secs_f64() <= per_row * whole / 10.0),
+        ),
     })
 }
 
@@ -85,6 +86,7 @@ async fn ours(
         patience: 2,
         threads: 2,
         telemetry: Setup::QUIET,
+        extent: Extent::SMALL,
     };
     migrate(binary, &setup).await?;
     let mut took = Vec::new();

@@ -113,6 +113,29 @@ impl Outcome {
         kinds
     }
 
+    /// Rights that were revoked.
+    #[must_use]
+    pub fn revocations(&self) -> u64 {
+        self.sum(|it| it.revocations)
+    }
+
+    /// Answers that were judged.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.sum(|it| it.reads)
+    }
+
+    /// For how long a right that was revoked was still granted, in nanoseconds: the median, the 99th percentile
+    /// and the most; all 0 where nothing was probed.
+    #[must_use]
+    pub fn lags(&self) -> [u64; 3] {
+        let mut lags: Vec<u64> = self
+            .judged()
+            .flat_map(|it| it.lags.iter().copied())
+            .collect();
+        quantiles(&mut lags)
+    }
+
     fn caught(&self) -> usize {
         self.guards
             .iter()
@@ -132,14 +155,6 @@ impl Outcome {
 
     fn sum(&self, of: impl Fn(&Report) -> u64) -> u64 {
         self.judged().map(of).sum()
-    }
-
-    fn lags(&self) -> [u64; 3] {
-        let mut lags: Vec<u64> = self
-            .judged()
-            .flat_map(|it| it.lags.iter().copied())
-            .collect();
-        quantiles(&mut lags)
     }
 }
 

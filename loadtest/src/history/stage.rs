@@ -23,7 +23,7 @@ use super::shared::Shared;
 use super::world::World;
 use crate::app::SCHEMA;
 use crate::postgres::Cluster;
-use crate::process::{Setup, Sidegate, command, migrate};
+use crate::process::{Extent, Setup, Sidegate, command, migrate};
 use crate::relay::Relay;
 use crate::server::{Server, Stub};
 
@@ -104,13 +104,12 @@ impl Stage {
             patience,
             threads: 2,
             telemetry: Setup::QUIET,
+            extent: Extent::SMALL,
         };
         let (instances, tickets) = cast(actor, &setup, &world).await?;
 
-        let spare = world
-            .scenes
-            .iter()
-            .position(|scene| matches!(scene.shape, Shape::Member(_)));
+        let mut scenes = world.scenes.iter();
+        let spare = scenes.position(|scene| matches!(scene.shape, Shape::Member(_)));
         let (sender, probes) = unbounded_channel();
         let arena = Arc::new(Arena::new(clock, world, url, sender));
         let mut fronts = Vec::new();

@@ -7,13 +7,16 @@
 
 use maud::{Markup, PreEscaped, html};
 
-use super::plot::{Axis, Ink, Line, Mark, Plot, PlotError, decades, steps};
+use super::plot::{Axis, Ink, Line, Mark, Plot, PlotError, steps};
 use crate::document::Measured;
 use crate::figure;
 use crate::report::{Moment, Quantile, Report};
 
 /// No histogram says more than this about a share.
 const NINES: f64 = 5.0;
+
+/// Where half of the answers are on a scale of nines.
+const HALF: f64 = std::f64::consts::LOG10_2;
 
 /// The distribution of the latencies of one run, or of the same run twice.
 pub(super) fn distribution(runs: &[(Ink, &str, &Report)]) -> Markup {
@@ -28,8 +31,8 @@ pub(super) fn distribution(runs: &[(Ink, &str, &Report)]) -> Markup {
     let x = logarithmic(low, high, "latency, ms");
     let y = Axis {
         range: 0.0..NINES,
-        ticks: vec![0.0, 0.301_03, 1.0, 2.0, 3.0, 4.0, NINES],
-        label: |nines| figure::share(1.0 - 10_f64.powf(-nines)),
+        ticks: vec![HALF, 1.0, 2.0, 3.0, 4.0, NINES],
+        label: |nines| format!("{} %", plain(100.0 - 10_f64.powf(2.0 - nines))),
         name: "share of answers",
     };
     let lines = runs.iter().map(|(ink, _, report)| Line {
@@ -51,6 +54,9 @@ pub(super) fn distribution(runs: &[(Ink, &str, &Report)]) -> Markup {
     let keys = if keys.len() > 1 { keys } else { Vec::new() };
     shown("Latency distribution", &words.join(" "), &keys, plot.draw())
 }
+
+/// A figure of a second.
+type Of = fn(&Moment) -> u64;
 
 /// Latency and throughput, second by second.
 pub(super) fn course(run: &Measured) -> Markup {
@@ -76,7 +82,7 @@ pub(super) fn course(run: &Measured) -> Markup {
 }
 
 fn latency(timeline: &[Moment], run: &Measured) -> Markup {
-    let figures: [(Ink, &str, fn(&Moment) -> u64); 3] = [
+    let figures: [(Ink, &str, Of); 3] = [
         (Ink::P50, "p50", |moment| moment.p50),
         (Ink::P95, "p95", |moment| moment.p95),
         (Ink::P99, "p99", |moment| moment.p99),
@@ -93,12 +99,18 @@ fn latency(timeline: &[Moment], run: &Measured) -> Markup {
             (moment.completed > 0).then(|| in_milliseconds(of(moment)).log10())
         }),
     });
+    let marks = marks(run, timeline);
+    let mut y = logarithmic(low, high, "latency, ms");
+    if !marks.is_empty() {
+        // Room for the labels of events, above the lines.
+        y.range.end += (y.range.end - y.range.start) * 0.4;
+    }
     let plot = Plot {
-        height: 460,
+        height: if marks.is_empty() { 460 } else { 600 },
         x: seconds(timeline),
-        y: logarithmic(low, high, "latency, ms"),
+        y,
         lines: lines.into(),
-        marks: marks(run, timeline),
+        marks,
     };
     let worst = timeline.iter().max_by_key(|moment| moment.p95);
     let words = worst.map_or_else(String::new, |worst| {
@@ -117,7 +129,7 @@ fn throughput(timeline: &[Moment], run: &Measured) -> Markup {
     let counts = timeline
         .iter()
         .flat_map(|moment| [moment.completed, wrong(moment)]);
-    let (range, ticks) = steps(as_float(counts.max().unwrap_or_default()));
+    let (range, ticks) = steps(as_float(counts.max().unwrap_or_default()) * 1.05);
     let answers = pieces(timeline, |moment| Some(as_float(moment.completed)));
     let failed = pieces(timeline, |moment| Some(as_float(wrong(moment))));
     let plot = Plot {
@@ -141,7 +153,7 @@ fn throughput(timeline: &[Moment], run: &Measured) -> Markup {
         ],
         marks: marks(run, timeline).into_iter().map(unlabelled).collect(),
     };
-    let total = |of: fn(&Moment) -> u64| figure::count(timeline.iter().map(of).sum());
+    let total = |of: Of| figure::count(timeline.iter().map(of).sum());
     let words = format!(
         "{} arrivals were answered, {} failed, {} had an answer that was to be another.",
         total(|moment| moment.completed),
@@ -163,8 +175,8 @@ fn shown(title: &str, words: &str, keys: &[(Ink, &str)], svg: Result<String, Plo
                 span.name { (title) }
                 @for (ink, name) in keys {
                     span.key {
-                        svg viewBox="0 0 36 8" aria-hidden="true" {
-                            line x1="0" y1="4" x2="36" y2="4" stroke-width="3" stroke=(ink.hex()) {}
+                        svg viewBox="0 0 72 12" aria-hidden="true" {
+                            line x1="0" y1="6" x2="72" y2="6" stroke-width="4" stroke=(ink.hex()) {}
                         }
                         (name)
                     }
@@ -200,27 +212,41 @@ fn told(name: &str, report: &Report) -> String {
     )
 }
 
+/// From a 1, 2 or 5 to another, with all of them between, or with the ones alone where those are many.
 fn logarithmic(low: f64, high: f64, name: &'static str) -> Axis {
-    let range = decades(low, high);
-    let (from, to) = (range.start, range.end);
-    let many = to - from > 3.0;
-    let mut ticks = Vec::new();
-    let mut decade = from;
-    while decade <= to {
-        ticks.push(decade);
-        // 2 and 5 between them, where there is room.
-        if !many && decade < to {
-            ticks.extend([decade + 2_f64.log10(), decade + 5_f64.log10()]);
-        }
-        decade += 1.0;
-    }
+    let (from, to) = (low.log10(), high.log10());
+    let parts = [0.0, HALF, 1.0 - HALF];
+    let decades = (-4_i8..=6).map(f64::from);
+    let places: Vec<_> = decades
+        .flat_map(|decade| parts.map(|part| decade + part))
+        .collect();
+    let below = places
+        .iter()
+        .copied()
+        .filter(|place| *place <= from + SLACK);
+    let start = most(&below.collect::<Vec<_>>()).unwrap_or(from);
+    let above = places
+        .iter()
+        .copied()
+        .filter(|place| *place >= to - SLACK && *place > start);
+    let end = least(&above.collect::<Vec<_>>()).unwrap_or(to);
+    let between = |place: &f64| (start..=end).contains(place);
+    let is_one = |place: &f64| (place - place.round()).abs() < SLACK;
+    let all: Vec<_> = places.iter().copied().filter(between).collect();
+    let ones: Vec<_> = all.iter().copied().filter(is_one).collect();
     Axis {
-        range,
-        ticks,
+        range: start..end,
+        ticks: if all.len() > MANY { ones } else { all },
         label: |exponent| plain(10_f64.powf(exponent)),
         name,
     }
 }
+
+/// For what is not exact in a float.
+const SLACK: f64 = 1e-9;
+
+/// More labels than this are hard to read.
+const MANY: usize = 10;
 
 fn seconds(timeline: &[Moment]) -> Axis {
     let last = timeline.last().map_or(1, |moment| moment.second + 1);
@@ -236,11 +262,12 @@ fn seconds(timeline: &[Moment]) -> Axis {
 
 fn marks(run: &Measured, timeline: &[Moment]) -> Vec<Mark> {
     let end = as_float(timeline.last().map_or(1, |moment| moment.second + 1));
-    let events = run.events.iter().filter(|(at, _)| (0.0..=end).contains(at));
+    let events = run.events.iter().zip(1_u32..);
+    let events = events.filter(|((at, _), _)| (0.0..=end).contains(at));
     events
-        .map(|(at, what)| Mark {
+        .map(|((at, what), number)| Mark {
             at: *at,
-            label: abridged(what),
+            label: format!("{number} {}", abridged(what)),
         })
         .collect()
 }

@@ -20,7 +20,7 @@ use thiserror::Error;
 
 /// Units of the drawing, which is as wide as its place on the page.
 const WIDTH: u32 = 1200;
-const TEXT: u32 = 28;
+const TEXT: u32 = 32;
 const LINE: u32 = 4;
 
 /// What there is to draw.
@@ -149,8 +149,8 @@ impl Plot {
         let mut chart = ChartBuilder::on(&root)
             .margin_top(16)
             .margin_right(36)
-            .x_label_area_size(84)
-            .y_label_area_size(136)
+            .x_label_area_size(96)
+            .y_label_area_size(160)
             .build_cartesian_2d(x.clone(), y.clone())?;
         chart
             .configure_mesh()
@@ -162,25 +162,16 @@ impl Plot {
             .x_desc(x.name)
             .y_desc(y.name)
             .draw()?;
-        let height = y.range.end - y.range.start;
-        for (mark, place) in self.marks.iter().zip(0_u8..) {
+        for mark in &self.marks {
             let ends = [(mark.at, y.range.start), (mark.at, y.range.end)];
             let style = Ink::Event.color().stroke_width(2);
             chart.draw_series(LineSeries::new(ends, style))?;
-            // Beside each other they would overlap.
-            let lane = f64::from(place % LANES) * height * 1.15 * f64::from(TEXT);
-            let top = y.range.end - lane / f64::from(self.height);
-            let is_right = mark.at > f64::midpoint(x.range.start, x.range.end);
-            let side = if is_right { HPos::Right } else { HPos::Left };
+        }
+        for (mark, place) in self.marks.iter().zip(0_u8..) {
+            let (label, at, side) = self.label(mark, place);
             let style = font.color(&Ink::Event.color());
             let style = style.pos(Pos::new(side, VPos::Top));
-            let label = if is_right {
-                format!("{}\u{a0}", mark.label)
-            } else {
-                format!("\u{a0}{}", mark.label)
-            };
-            let label = Text::new(label, (mark.at, top), style.into_text_style(&root));
-            chart.draw_series([label])?;
+            chart.draw_series([Text::new(label, at, style.into_text_style(&root))])?;
         }
         for line in &self.lines {
             for piece in &line.pieces {
@@ -191,24 +182,31 @@ impl Plot {
         root.present()?;
         Ok(())
     }
+
+    /// The text of a mark, where it is to be, and the side that it is anchored at.
+    fn label(&self, mark: &Mark, place: u8) -> (String, (f64, f64), HPos) {
+        let (x, y) = (&self.x.range, &self.y.range);
+        // Beside each other they would overlap.
+        let lane = f64::from(place % LANES) * 1.15 * f64::from(TEXT) / f64::from(self.height);
+        let at = (mark.at, y.end - lane * (y.end - y.start));
+        if mark.at > f64::midpoint(x.start, x.end) {
+            (format!("{}\u{a0}", mark.label), at, HPos::Right)
+        } else {
+            (format!("\u{a0}{}", mark.label), at, HPos::Left)
+        }
+    }
 }
 
 /// Marks that are near each other write their labels at so many heights.
 const LANES: u8 = 4;
 
-/// The decades that hold `low` to `high`, as exponents: at least one.
-pub(super) fn decades(low: f64, high: f64) -> Range<f64> {
-    let (start, end) = (low.log10().floor(), high.log10().ceil());
-    start..end.max(start + 1.0)
-}
-
 /// Round steps from 0 to at least `high`: the range, and its ticks.
 pub(super) fn steps(high: f64) -> (Range<f64>, Vec<f64>) {
     let high = if high > 0.0 { high } else { 1.0 };
-    let power = 10_f64.powf((high / 5.0).log10().floor());
+    let power = 10_f64.powf((high / 6.0).log10().floor());
     let sizes = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter();
     let mut sizes = sizes.map(|size| size * power);
-    let step = sizes.find(|step| high / step <= 5.0).unwrap_or(high);
+    let step = sizes.find(|step| high / step <= 6.0).unwrap_or(high);
     let ticks = (0_u8..=6).map(|place| f64::from(place) * step);
     let end = (high / step).ceil() * step;
     (0.0..end, ticks.filter(|tick| *tick <= end).collect())

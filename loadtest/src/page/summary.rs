@@ -54,7 +54,7 @@ pub(super) fn summary(document: &Document) -> Markup {
             h2 id="summary" { "Summary" }
             p.verdict { (badge(document.is_met())) " " (counted(document, &limits)) }
             @if !document.rows.is_empty() { (rows(document)) }
-            @if !limits.is_empty() { (scroll("Limits", &limit_table(&limits))) }
+            @if !limits.is_empty() { (scroll("Limits", &limit_table(&limits, true))) }
             @if document.runs.len() > 1 {
                 nav aria-label="Runs" {
                     ul { @for (run, number) in document.runs.iter().zip(1_u32..) {
@@ -135,18 +135,20 @@ fn limits(runs: &[Measured]) -> Vec<(&str, &Verdict)> {
     limits
 }
 
-pub(super) fn limit_table(limits: &[(&str, &Verdict)]) -> Markup {
+/// With the names of the runs, where they are not said already.
+pub(super) fn limit_table(limits: &[(&str, &Verdict)], is_named: bool) -> Markup {
     html! {
         table {
             caption { "Limits" }
             thead { tr {
-                th scope="col" { "Outcome" } th scope="col" { "Run" }
+                th scope="col" { "Outcome" }
+                @if is_named { th scope="col" { "Run" } }
                 th scope="col" { "Limit" } th scope="col" { "Found" }
             } }
             tbody { @for (run, limit) in limits {
                 tr {
                     td { (badge(limit.is_met)) }
-                    th scope="row" { (run) }
+                    @if is_named { th scope="row" { (run) } }
                     td { code { (limit.limit) } }
                     td { (limit.found) }
                 }
@@ -200,15 +202,18 @@ pub(super) fn badge(is_met: bool) -> Markup {
     })
 }
 
-/// A sign, a word and a colour.
 pub(super) fn outcome_badge(of: RowOutcome) -> Markup {
+    sign(of, outcome(of))
+}
+
+/// A sign, a word and a colour.
+pub(super) fn sign(of: RowOutcome, word: &str) -> Markup {
     let sign = match of {
         RowOutcome::Met => "✓",
         RowOutcome::Missed => "✗",
         RowOutcome::Skipped => "–",
     };
-    let word = outcome(of);
-    html! { span class=(format!("badge {word}")) { span aria-hidden="true" { (sign) " " } (word) } }
+    html! { span class=(format!("badge {}", outcome(of))) { span aria-hidden="true" { (sign) " " } (word) } }
 }
 
 fn or_unknown(text: &str) -> &str {

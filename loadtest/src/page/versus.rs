@@ -7,10 +7,10 @@
 use maud::{Markup, html};
 
 use super::plot::Ink;
-use super::summary::{badge, machine, outcome_badge};
+use super::summary::{machine, outcome_badge, sign};
 use super::{charts, scroll};
 use crate::compare::{Comparison, Pair};
-use crate::document::Document;
+use crate::document::{Document, RowOutcome};
 use crate::figure;
 use crate::limit::Figure;
 
@@ -34,7 +34,7 @@ pub(super) fn body(comparison: &Comparison<'_>) -> Markup {
         section {
             h2 id="summary" { "Summary" }
             p.verdict {
-                (badge(worse.is_empty())) " "
+                @if worse.is_empty() { (sign(RowOutcome::Met, "not worse")) } @else { (sign(RowOutcome::Missed, "worse")) } " "
                 @if worse.is_empty() { "Nothing is worse by more than " (allowance) "." }
                 @else { (worse.len()) " worse by more than " (allowance) ":" }
             }

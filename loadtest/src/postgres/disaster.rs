@@ -32,10 +32,8 @@ impl Cluster {
     ///
     /// When its processes cannot be found, or do not go.
     pub fn crash(&self) -> Result<(), ClusterError> {
-        let lock = self.data().join("postmaster.pid");
-        let file = fs::read_to_string(&lock)?;
-        let first = file.lines().next().unwrap_or_default().trim();
-        let parent: u32 = first.parse().map_err(io::Error::other)?;
+        let lock = self.data().join(LOCK);
+        let parent = self.process()?;
         let mut all = children(parent)?;
         all.push(parent);
         kill(&all)?;
@@ -54,6 +52,13 @@ impl Cluster {
 }
 
 impl Cluster {
+    /// The server's first process, whose children are the others.
+    pub(crate) fn process(&self) -> io::Result<u32> {
+        let file = fs::read_to_string(self.data().join(LOCK))?;
+        let first = file.lines().next().unwrap_or_default().trim();
+        first.parse().map_err(io::Error::other)
+    }
+
     /// Takes a backup of what there is now, in the place of an earlier one.
     ///
     /// # Errors
@@ -130,6 +135,9 @@ fn stat(process: u32) -> Option<(String, u32)> {
 }
 
 /// A folder beside the data.
+/// The server writes its number there.
+const LOCK: &str = "postmaster.pid";
+
 const BACKUP: &str = "backup";
 
 const LOOK: Duration = Duration::from_millis(2);

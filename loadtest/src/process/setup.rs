@@ -23,6 +23,40 @@ pub(crate) struct Setup {
     pub(crate) threads: u32,
     /// What is told about requests, in YAML.
     pub(crate) telemetry: &'static str,
+    /// How large it is, and how it ends.
+    pub(crate) extent: Extent,
+}
+
+/// Connections, memory and the end of an instance.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    /// Connections to the database that are kept, and those that come under load; of all instances.
+    pub(crate) pool_size: u32,
+    pub(crate) max_overflow: u32,
+    pub(crate) instances: u32,
+    /// What is kept in memory, in YAML.
+    pub(crate) cache: &'static str,
+    /// Seconds for requests in flight when it is told to end.
+    pub(crate) grace: u32,
+}
+
+impl Extent {
+    /// One of two beside each other on one machine, which ends at once.
+    pub(crate) const SMALL: Self = Self {
+        pool_size: 24,
+        max_overflow: 24,
+        instances: 2,
+        cache: "{}",
+        grace: 0,
+    };
+
+    /// A single one, with the connections that are shipped.
+    pub(crate) const SHIPPED: Self = Self {
+        pool_size: 20,
+        max_overflow: 30,
+        instances: 1,
+        ..Self::SMALL
+    };
 }
 
 impl Setup {
@@ -30,19 +64,9 @@ impl Setup {
     pub(crate) const QUIET: &'static str = "{ access_log: { to: none } }";
 }
 
-/// Small pools and short memory, everything else as it is shipped.
+/// Everything that is not said as it is shipped.
 pub(super) fn configuration(setup: &Setup) -> String {
-    let redis = setup.redis.as_ref().map_or_else(String::new, |url| {
-        format!(
-            r#"redis:
-  url: {url}
-  mac_keys: ["{SECRET}"]
-  command_timeout: 200ms
-  total_timeout: 250ms
-  breaker: {{ open: 300ms }}
-"#
-        )
-    });
+    let redis = setup.redis.as_ref().map_or_else(String::new, shared);
     let (accepted, further) = credentials(setup.credentials);
     let refresh = if setup.view { "manual" } else { "off" };
     let Setup {
@@ -56,14 +80,23 @@ pub(super) fn configuration(setup: &Setup) -> String {
         patience,
         threads,
         telemetry,
+        extent:
+            Extent {
+                pool_size,
+                max_overflow,
+                instances,
+                cache,
+                grace,
+            },
     } = setup;
     format!(
         r#"
 listen: "{ANYWHERE}"
 admin: {{ listen: "{ANYWHERE}" }}
 limits: {{ decision_timeout: {patience}s, max_failed_authentications: 0 }}
-server: {{ threads: {threads}, shutdown_grace: 0s }}
+server: {{ threads: {threads}, shutdown_grace: {grace}s }}
 telemetry: {telemetry}
+cache: {cache}
 upstream: {{ url: "http://{upstream}" }}
 issuers:
   - {{ issuer: "{ISSUER}", audiences: [{AUDIENCE}], algorithms: [HS256], keys: [{{ secret: "{SECRET}" }}] }}
@@ -72,9 +105,9 @@ database:
   url: {url}
   feed_url: {feed_url}
   migrate_url: {owner_url}
-  pool_size: 24
-  max_overflow: 24
-  instances: 2
+  pool_size: {pool_size}
+  max_overflow: {max_overflow}
+  instances: {instances}
   query_timeout: {patience}s
   view: {{ refresh: {refresh}, route: {view} }}
 {redis}{further}policy:
@@ -83,6 +116,19 @@ database:
   kinds: {{ generation: {{ id: uuid }} }}
 routes:
   - {{ methods: [GET], path: "/g/{{id}}", action: read, resource: {{ kind: generation, id: {{ path: id }} }}{accepted} }}
+"#
+    )
+}
+
+/// The section of a Redis.
+fn shared(url: &String) -> String {
+    format!(
+        r#"redis:
+  url: {url}
+  mac_keys: ["{SECRET}"]
+  command_timeout: 200ms
+  total_timeout: 250ms
+  breaker: {{ open: 300ms }}
 "#
     )
 }

@@ -6,10 +6,12 @@
 //!
 //! Does not: slow anything down; the application answers at once.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
+use tempfile::NamedTempFile;
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
 
@@ -32,6 +34,8 @@ pub(super) struct Ground {
     binary: PathBuf,
     owner_url: String,
     url: String,
+    /// The keys of tokens.
+    keys: NamedTempFile,
 }
 
 impl Ground {
@@ -57,6 +61,8 @@ impl Ground {
         .await?;
         let application = Server::application(Instant::now()).await?;
         let cast = Arc::new(Cast::new(set)?);
+        let keys = NamedTempFile::with_suffix(".json")?;
+        fs::write(keys.path(), &cast.keys)?;
         let ground = Self {
             cluster,
             redis,
@@ -65,12 +71,12 @@ impl Ground {
             binary: binary.to_owned(),
             owner_url,
             url,
+            keys,
         };
         ground
             .execute(&format!("create role {LOGIN} login"))
             .await?;
-        let files = [(KEYS, ground.cast.keys.as_str())];
-        command_with(binary, &ground.configuration(), &files, &["migrate"]).await?;
+        command_with(binary, &ground.configuration(), &[], &["migrate"]).await?;
         // What the seeding has left would be written while something is measured.
         ground.execute("checkpoint").await?;
         Ok(ground)
@@ -79,8 +85,7 @@ impl Ground {
     /// An instance that knows nothing, over an empty Redis.
     pub(super) async fn instance(&self) -> Result<Sidegate, ScenarioError> {
         let _: String = self.redis.command(&["FLUSHALL"])?;
-        let files = [(KEYS, self.cast.keys.as_str())];
-        let sidegate = Sidegate::start_with(&self.binary, &self.configuration(), &files).await?;
+        let sidegate = Sidegate::start_with(&self.binary, &self.configuration(), &[]).await?;
         for metric in [
             "sidegate_cache_open",
             "sidegate_l2_admitted",
@@ -109,6 +114,7 @@ impl Ground {
     fn configuration(&self) -> String {
         let (upstream, redis) = (self.application.address(), self.redis.url());
         let Self { url, owner_url, .. } = self;
+        let keys = self.keys.path().display();
         format!(
             r#"
 listen: "127.0.0.1:0"
@@ -118,7 +124,7 @@ server: {{ shutdown_grace: 0s }}
 telemetry: {{ access_log: {{ to: stdout }} }}
 upstream: {{ url: "http://{upstream}" }}
 issuers:
-  - {{ issuer: "{ISSUER}", audiences: [{AUDIENCE}], algorithms: [ES256], keys: [{{ jwks_file: {KEYS} }}] }}
+  - {{ issuer: "{ISSUER}", audiences: [{AUDIENCE}], algorithms: [ES256], keys: [{{ jwks_file: "{keys}" }}] }}
 store: {{ postgres: {{}} }}
 database: {{ url: "{url}", migrate_url: "{owner_url}" }}
 redis: {{ url: "{redis}", mac_keys: ["a key of scenarios, of no use elsewhere"] }}
@@ -137,5 +143,3 @@ routes:
 
 /// Who an instance is to the database.
 const LOGIN: &str = "sidegate_login";
-/// The file with the keys of tokens.
-const KEYS: &str = "keys.json";

@@ -14,6 +14,7 @@ mod attack;
 mod cast;
 mod draw;
 mod ground;
+mod highest;
 mod meanwhile;
 pub(crate) mod reading;
 mod shape;
@@ -44,8 +45,9 @@ use draw::{Draw, Drawing, OWN};
 use ground::Ground;
 use meanwhile::{Course, Events};
 use reading::Reading;
-use shape::{ALWAYS, Before, Shape};
+use shape::{Before, Shape};
 
+pub use highest::{Highest, Step};
 pub use shape::{NoSuchScenario, Scenario};
 
 /// What is to be played.
@@ -171,6 +173,20 @@ pub async fn play(
     Ok(all)
 }
 
+/// Looks for the highest rate that holds.
+///
+/// # Errors
+///
+/// When it cannot be looked for.
+pub async fn highest_rate(
+    wish: &Wish,
+    mut filled: impl FnMut(Filled),
+    stepped: impl FnMut(&Step),
+) -> Result<Highest, ScenarioError> {
+    let ground = Ground::set(&wish.sidegate, wish.set, &mut filled).await?;
+    highest::highest(&ground, wish, stepped).await
+}
+
 async fn one(
     ground: &Arc<Ground>,
     scenario: Scenario,
@@ -188,7 +204,7 @@ async fn one(
     };
     let tiers = reading.tiers();
     let mut limits = Vec::new();
-    for text in ALWAYS.iter().chain(shape.limits) {
+    for text in shape.limits() {
         limits.push(text.parse::<Limit>()?.judge(&report, Some(&tiers)));
     }
     Ok(Measured {
@@ -204,7 +220,7 @@ async fn one(
 
 /// What is done before the measured time; returns the number of its first arrival.
 async fn prepare(
-    ground: &Arc<Ground>,
+    ground: &Ground,
     sidegate: &Sidegate,
     shape: &Shape,
     seed: u64,
@@ -216,7 +232,7 @@ async fn prepare(
         Before::Users(users) => (Draw::EachOfUsers, ONCE_RATE, once(users * OWN)),
     };
     let schedule = Schedule::new(rate, Duration::ZERO, span)?.in_bursts(shape.burst);
-    let plan = plan(
+    let plan = load(
         ground,
         sidegate,
         draw,
@@ -239,7 +255,7 @@ async fn measure(
     mut progress: impl FnMut(Progress),
 ) -> Result<(Report, Events), ScenarioError> {
     let schedule = Schedule::new(shape.rate, Duration::ZERO, wish.span)?.in_bursts(shape.burst);
-    let plan = plan(
+    let plan = load(
         ground,
         sidegate,
         shape.draw.clone(),
@@ -281,8 +297,8 @@ async fn measure(
 }
 
 /// A load of these draws, the first of which has this number.
-async fn plan(
-    ground: &Arc<Ground>,
+async fn load(
+    ground: &Ground,
     sidegate: &Sidegate,
     draw: Draw,
     schedule: Schedule,

@@ -4,6 +4,7 @@ mod app;
 mod command;
 mod example;
 mod history;
+mod paper;
 mod profiles;
 mod run;
 mod seed;

@@ -1,15 +1,19 @@
 //! What an answer from memory costs: `cargo bench -p sidegate`.
 //!
 //! Over a PostgreSQL of its own and the real change feed, which goes on polling meanwhile. Absolute times
-//! mean little: compare runs on one machine.
+//! mean little: compare runs on one machine. The allocator counts, for `decision`.
 
 // Benchmarks are no part of what the network reaches.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
     reason = "a benchmark that cannot be set up ends"
 )]
+
+mod decision;
 
 use std::fs;
 use std::hint::black_box;
@@ -34,14 +38,20 @@ const MINE: &str = "6e000000-0000-4000-8000-000000000001";
 const TEAM: &str = "7ea00000-0000-4000-8000-000000000001";
 const PROJECT: &str = "9a000000-0000-4000-8000-000000000001";
 
+/// Of tokens; the secret is of no use elsewhere.
+const ISSUER: &str = "https://bench.invalid/";
+const AUDIENCE: &str = "bench";
+const SECRET: &str = "a secret of benchmarks, of no use elsewhere";
+
 /// A generation of somebody else's in a project of a team that Alice is in: an answer of four rows.
 fn database(runtime: &Runtime, folder: &Path) -> (Cluster, Generation) {
     let cluster = Cluster::start().unwrap();
     let config = format!(
-        "upstream: {{ url: \"http://127.0.0.1:9\" }}\ninsecure_no_issuers: true\nstore: {{ postgres: {{}} }}\n\
+        "upstream: {{ url: \"http://127.0.0.1:9\" }}\nstore: {{ postgres: {{}} }}\n\
+         issuers: [{{ issuer: \"{ISSUER}\", audiences: [{AUDIENCE}], algorithms: [HS256], keys: [{{ secret: \"{SECRET}\" }}] }}]\n\
          database: {{ url: \"{}\" }}\n\
          policy: {{ subject_id: uuid, roles: {{ owner: [read], editor: [read] }}, kinds: {{ generation: {{ id: uuid }} }} }}\n\
-         routes: [{{ methods: [GET], path: /health, access: public }}]\n",
+         routes: [{{ methods: [GET], path: \"/g/{{id}}\", action: read, resource: {{ kind: generation, id: {{ path: id }} }} }}]\n",
         cluster.url("postgres")
     );
     let file = folder.join("sidegate.yaml");
@@ -143,6 +153,7 @@ fn memory(criterion: &mut Criterion) {
         };
         bencher.iter(|| coherence.slot(black_box(tag)));
     });
+    decision::bench(criterion, &runtime, &generation);
 }
 
 criterion_group!(benches, memory);

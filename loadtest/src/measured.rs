@@ -1,0 +1,79 @@
+//! The subcommand `bench`: rows are measured, told and written down.
+//!
+//! Promises: a line for each row goes to standard output, and the summary is the last one, also
+//! of rows that could not be measured; the document is written anew after every row, so that what was measured is there
+//! even if the rest is not. Ended early it still stops what it has started.
+//!
+//! Does not: judge; the library does.
+
+use std::io::{self, Write};
+
+use sidegate_loadtest::bench::{Bench, Event, Line, Summary, bench};
+use sidegate_loadtest::document::Document;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::Failure;
+use crate::cli::BenchArgs;
+use crate::progress::Cases;
+
+/// The exit code: 0 nothing is missed, 1 something is, 2 something could not be measured.
+pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
+    let (plan, json) = args.parse();
+    let cases = Cases::new();
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut document = empty(&plan);
+    let mut written = Ok(());
+    let measuring = bench(&plan, |event| match event {
+        Event::Begun { row, done, all } => cases.begin(row.name(), done, all),
+        Event::Ended(line) => {
+            cases.say(&line.to_string());
+            document.rows.push(line.figure());
+            if let (Ok(()), Some(path)) = (&written, &json) {
+                written = document.write(path);
+            }
+        }
+    });
+    let lines = tokio::select! {
+        lines = measuring => Ok(lines),
+        _ = interrupt.recv() => Err(Failure::Interrupted),
+        _ = terminate.recv() => Err(Failure::Interrupted),
+    };
+    cases.finish();
+    if lines.is_err() {
+        writeln!(io::stdout(), "bench: could not run")?;
+    }
+    let code = told(&lines?)?;
+    written?;
+    Ok(code)
+}
+
+fn told(lines: &[Line]) -> io::Result<u8> {
+    let mut out = io::stdout();
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    let summary = Summary::of(lines);
+    writeln!(out, "{summary}")?;
+    Ok(summary.exit_code())
+}
+
+fn empty(plan: &Bench) -> Document {
+    let mut document = Document::new("What was promised of Sidegate, measured");
+    let scale = if plan.full {
+        "Measured in full."
+    } else {
+        "The short form: fewer repetitions, wider intervals; what is reckoned up says so."
+    };
+    document.assumptions = ASSUMPTIONS.iter().map(|it| (*it).to_owned()).collect();
+    document.assumptions.push(scale.to_owned());
+    document
+}
+
+/// What a reader must know.
+const ASSUMPTIONS: [&str; 4] = [
+    "Everything runs on one machine: the generator, Sidegate, the application, PostgreSQL and Redis share its processors.",
+    "PostgreSQL and Redis are servers of each row's own, started for it; PostgreSQL does not wait for the disk, but for the row watch-cost.",
+    "Latencies are seen from the client: the proxy, the application and two hops over loopback are in them.",
+    "Absolute times are this machine's; ratios are of pairs within one run.",
+];
