@@ -92,6 +92,9 @@ impl Database {
         if let Some(name) = config.get_dbname() {
             through.dbname(name);
         }
+        if let Some(options) = config.get_options() {
+            through.options(options);
+        }
         Self::with(through, limits, Some(Arc::new(relay)))
     }
 

@@ -23,7 +23,6 @@ use crate::{Load, Plan, Reach, Report, Schedule, Target, run};
 
 /// One of them.
 pub(super) struct Chapter {
-    pub(super) profile: Profile,
     pub(super) measured: Measured,
     /// Where the application is asked directly: its own steps.
     pub(super) timed: Option<Timed>,
@@ -36,7 +35,8 @@ pub(super) struct Chapter {
 pub(super) struct Pace {
     /// Of chapters with the slow database.
     slow: Duration,
-    /// Of chapters at 500 a second, before them, and that of the cold one, which asks for nothing twice.
+    /// Of the chapter at 500 a second, before it (so long that most pairs have been asked for), and of the cold one,
+    /// which asks for nothing twice.
     fast: Duration,
     before: Duration,
     cold: Duration,
@@ -61,8 +61,8 @@ impl Pace {
         let seconds = Duration::from_secs;
         let (slow, fast, before, cold, users, settling, many) = match scale {
             Scale::Smoke => (4, 4, 3, 4, 6, 3, 500),
-            Scale::Usual => (20, 30, 20, 20, 30, 12, 10_000),
-            Scale::Full => (60, 120, 120, 60, 180, 30, 10_000),
+            Scale::Usual => (20, 30, 60, 20, 30, 12, 10_000),
+            Scale::Full => (60, 120, 300, 60, 180, 30, 10_000),
         };
         Self {
             slow: seconds(slow),
@@ -104,7 +104,6 @@ pub(super) async fn legacy(stage: &Stage, pace: &Pace) -> Result<Chapter, Before
         "The application alone, {SLOW} requests a second: six steps in sequence, nothing of Sidegate."
     );
     Ok(Chapter {
-        profile: Profile::Legacy,
         measured: measured("legacy", about, report, limits, flow),
         timed: Some(timed),
         share: None,
@@ -142,7 +141,8 @@ pub(super) async fn cold(
         "Tuned behind a Sidegate that has just begun, Redis empty, {RATE} requests a second: each for another \
          generation, by its owner."
     );
-    way.chapter(stage, behind, Profile::Tuned, ("cold", about), LIMITS)
+    let limits = &["errors < 0.1%"];
+    way.chapter(stage, behind, Profile::Tuned, ("cold", about), limits)
         .await
 }
 
@@ -240,7 +240,6 @@ impl Way {
         limits.push(ours(share));
         let flow = flow::behind(&reading, profile, &report);
         Ok(Chapter {
-            profile,
             measured: Measured {
                 tiers: Some(reading.tiers()),
                 ..measured(name, about, report, limits, flow)
