@@ -76,7 +76,7 @@ pub(crate) struct BenchArgs {
     /// Where the project's scripts are.
     #[arg(long, value_name = "DIR")]
     scripts: Option<PathBuf>,
-    /// Where to write what was measured as JSON, anew after every row.
+    /// Where to write what was measured as JSON, anew after every row; a page goes beside it.
     #[arg(long, value_name = "FILE")]
     pub(crate) json: Option<PathBuf>,
     /// Where to write it as a page, anew after every row.

@@ -22,7 +22,6 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use sidegate_loadtest::document::DocumentError;
 use sidegate_loadtest::history::{self, HistoryError, Outcome, check};
 use sidegate_loadtest::{Report, RunError, run};
 use thiserror::Error;
@@ -171,8 +170,6 @@ enum Failure {
     Write(#[from] io::Error),
     #[error("the history cannot be checked")]
     History(#[from] HistoryError),
-    #[error("what was measured cannot be written")]
-    Document(#[from] DocumentError),
     #[error(transparent)]
     Paper(#[from] PaperError),
     #[error(transparent)]
@@ -190,7 +187,6 @@ impl Failure {
         match self {
             Self::Usage(_) | Self::Paper(_) | Self::Play(PlayError::Usage(_)) => WRONG_USAGE,
             Self::History(_)
-            | Self::Document(_)
             | Self::Beside(_)
             | Self::Play(_)
             | Self::Story(_)

@@ -6,7 +6,6 @@
 //!
 //! Does not: judge; the library does.
 
-use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -16,7 +15,8 @@ use sidegate_loadtest::page::page;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
-use crate::cli::BenchArgs;
+use crate::cli::{BenchArgs, Sink};
+use crate::paper::{PaperError, put};
 use crate::progress::Cases;
 
 /// The exit code: 0 nothing is missed, 1 something is, 2 something could not be measured.
@@ -30,9 +30,11 @@ pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
     let mut written = Ok(());
     let measuring = bench(&plan, |event| match event {
         Event::Begun { row, done, all } => cases.begin(row.name(), done, all),
-        Event::Ended(line) => {
-            cases.say(&line.to_string());
-            document.rows.push(line.figure());
+        Event::Ended(found) => {
+            cases.say(&found.line.to_string());
+            document.rows.push(found.line.figure());
+            document.runs.extend(found.runs.iter().cloned());
+            document.tables.extend(found.tables.iter().cloned());
             if written.is_ok() {
                 written = write(&document, json.as_deref(), html.as_deref());
             }
@@ -52,17 +54,14 @@ pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
     Ok(code)
 }
 
-fn write(document: &Document, json: Option<&Path>, html: Option<&Path>) -> Result<(), Failure> {
+fn write(document: &Document, json: Option<&Path>, html: Option<&Path>) -> Result<(), PaperError> {
     if let Some(path) = json {
         document.write(path)?;
     }
-    if let Some(path) = html {
-        if let Some(folder) = path.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(path, page(document))?;
+    match html {
+        Some(path) => put(&page(document), &Sink::File(path.to_owned())),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn told(lines: &[Line]) -> io::Result<u8> {

@@ -29,7 +29,7 @@ pub(crate) struct Wanted {
     document: Option<PathBuf>,
     /// Where to write the run as a page.
     #[arg(long, value_name = "FILE")]
-    html: Option<Sink>,
+    html: Option<PathBuf>,
     /// Of the run in its document: runs are compared by their names.
     #[arg(long, default_value = "run")]
     name: String,
@@ -57,7 +57,7 @@ pub(crate) struct CompareArgs {
     after: PathBuf,
     /// Where to write the comparison as a page.
     #[arg(long, value_name = "FILE")]
-    html: Option<Sink>,
+    html: Option<PathBuf>,
     /// How much longer 95 % of answers may take, and how many more errors there may be.
     #[arg(long, value_name = "SHARE", default_value = "10%")]
     worse: Allowance,
@@ -93,8 +93,8 @@ impl Wanted {
         if let Some(path) = &self.document {
             document.write(path)?;
         }
-        if let Some(sink) = &self.html {
-            put(&page(&document), sink)?;
+        if let Some(path) = self.html {
+            put(&page(&document), &Sink::File(path))?;
         }
         Ok(verdicts)
     }
@@ -109,22 +109,13 @@ impl PageArgs {
 
 impl CompareArgs {
     /// Whether nothing is worse.
-    pub(crate) fn carry_out(&self) -> Result<bool, PaperError> {
+    pub(crate) fn carry_out(self) -> Result<bool, PaperError> {
         let (before, after) = (Document::read(&self.before)?, Document::read(&self.after)?);
         let compared = Comparison::new(&before, &after, self.worse)?;
-        if let Some(sink) = &self.html {
-            put(&comparison(&compared), sink)?;
+        if let Some(path) = self.html {
+            put(&comparison(&compared), &Sink::File(path))?;
         }
-        // A page on standard output is alone there.
-        let text = format!("{compared}\n");
-        let written = match &self.html {
-            Some(Sink::Stdout) => io::stderr().write_all(text.as_bytes()),
-            Some(Sink::File(_)) | None => io::stdout().write_all(text.as_bytes()),
-        };
-        written.map_err(|source| PaperError::Write {
-            to: "the comparison".to_owned(),
-            source,
-        })?;
+        put(&format!("{compared}\n"), &Sink::Stdout)?;
         Ok(compared.worse.is_empty())
     }
 }
@@ -136,16 +127,16 @@ const ASSUMPTIONS: [&str; 2] = [
      what was measured, if that ran on the same machine.",
 ];
 
-/// Puts a page where it is wanted.
-pub(crate) fn put(page: &str, sink: &Sink) -> Result<(), PaperError> {
+/// Puts a page, or what is told of one, where it is wanted.
+pub(crate) fn put(text: &str, sink: &Sink) -> Result<(), PaperError> {
     let (to, written) = match sink {
         Sink::Stdout => (
             "standard output".to_owned(),
-            io::stdout().write_all(page.as_bytes()),
+            io::stdout().write_all(text.as_bytes()),
         ),
         Sink::File(path) => (
             path.display().to_string(),
-            File::create(path).and_then(|mut file| file.write_all(page.as_bytes())),
+            File::create(path).and_then(|mut file| file.write_all(text.as_bytes())),
         ),
     };
     written.map_err(|source| PaperError::Write { to, source })

@@ -11,6 +11,10 @@ use std::io;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Scrape(Vec<Series>);
 
+/// Observations by the upper bound of their bucket, those of the buckets below included.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Buckets(Vec<(f64, f64)>);
+
 #[derive(Debug, Clone)]
 struct Series {
     name: String,
@@ -48,69 +52,68 @@ impl Scrape {
         found.map(|series| series.value).sum()
     }
 
-    /// The upper bound, in seconds, of the histogram's bucket that so large a share of its observations between
-    /// `before` and this reading is in; `None` without any, infinite beyond the last bound.
-    pub(crate) fn quantile(
-        &self,
-        before: &Self,
-        name: &str,
-        labels: &[&str],
-        share: f64,
-    ) -> Option<f64> {
-        let bucket = format!("{name}_bucket");
-        let mut bounds: Vec<f64> = self.bounds(&bucket, labels).collect();
-        bounds.sort_by(f64::total_cmp);
-        bounds.dedup();
-        let up_to = |scrape: &Self, bound: f64| {
-            let found = scrape
-                .0
-                .iter()
-                .filter(|it| it.name == bucket && it.has(labels) && it.bound() == Some(bound));
-            found.map(|series| series.value).sum::<f64>()
-        };
-        let since = |bound| up_to(self, bound) - up_to(before, bound);
-        let all = since(f64::INFINITY);
-        let wanted = all * share;
-        let first = bounds.into_iter().find(|bound| since(*bound) >= wanted);
-        first.filter(|_| all > 0.0)
+    /// Of a histogram: all series that have these labels, added up.
+    pub(crate) fn buckets(&self, name: &str, labels: &[&str]) -> Buckets {
+        let name = format!("{name}_bucket");
+        let found = self.0.iter().filter(|it| it.name == name && it.has(labels));
+        let mut buckets: Vec<(f64, f64)> = Vec::new();
+        for (bound, count) in found.filter_map(|it| Some((it.bound()?, it.value))) {
+            match buckets
+                .iter_mut()
+                .find(|(known, _)| known.total_cmp(&bound).is_eq())
+            {
+                Some((_, sum)) => *sum += count,
+                None => buckets.push((bound, count)),
+            }
+        }
+        buckets.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+        Buckets(buckets)
+    }
+}
+
+impl Buckets {
+    /// What has come since an earlier moment.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let before = earlier.0.iter().map(|(_, count)| count);
+        let pairs = self.0.iter().zip(before);
+        Self(
+            pairs
+                .map(|((bound, now), then)| (*bound, now - then))
+                .collect(),
+        )
+    }
+
+    /// All of them.
+    pub(crate) fn count(&self) -> f64 {
+        self.0.last().map_or(0.0, |(_, count)| *count)
+    }
+
+    /// The bound, in seconds, that this share of them is not above; `None` without any, infinite beyond the last.
+    pub(crate) fn quantile(&self, share: f64) -> Option<f64> {
+        self.holding(share).map(|(_, (bound, _))| bound)
     }
 
     /// The same, placed within its bucket as if what is in it were spread evenly; beyond the last bound it is the
     /// last one.
-    pub(crate) fn interpolated(
-        &self,
-        before: &Self,
-        name: &str,
-        labels: &[&str],
-        share: f64,
-    ) -> Option<f64> {
-        let upper = self.quantile(before, name, labels, share)?;
-        let bucket = format!("{name}_bucket");
-        let mut below: Vec<f64> = self.bounds(&bucket, labels).collect();
-        below.retain(|bound| *bound < upper);
-        let lower = below.into_iter().fold(0.0, f64::max);
-        if upper.is_infinite() {
+    pub(crate) fn interpolated(&self, share: f64) -> Option<f64> {
+        let ((lower, under), (upper, within)) = self.holding(share)?;
+        if upper.is_infinite() || within <= under {
             return Some(lower);
         }
-        let up_to = |bound: f64| {
-            let sum = |scrape: &Self| -> f64 {
-                let own = scrape.0.iter().filter(|it| it.name == bucket);
-                let own = own.filter(|it| it.has(labels) && it.bound() == Some(bound));
-                own.map(|series| series.value).sum()
-            };
-            sum(self) - sum(before)
-        };
-        let (under, within) = (up_to(lower), up_to(upper));
-        let part = (up_to(f64::INFINITY) * share - under) / (within - under);
-        Some(lower + (upper - lower) * part)
+        Some(lower + (upper - lower) * (self.count() * share - under) / (within - under))
     }
 
-    fn bounds<'s>(&'s self, bucket: &'s str, labels: &'s [&str]) -> impl Iterator<Item = f64> + 's {
-        let found = self
-            .0
-            .iter()
-            .filter(move |series| series.name == bucket && series.has(labels));
-        found.filter_map(Series::bound)
+    /// The bucket that this share of them ends in, after the one before it: their bounds and counts.
+    fn holding(&self, share: f64) -> Option<((f64, f64), (f64, f64))> {
+        let (all, least) = (self.count(), self.count() * share);
+        let mut before = (0.0, 0.0);
+        for bucket in self.0.iter().copied() {
+            if all > 0.0 && bucket.1 >= least {
+                return Some((before, bucket));
+            }
+            before = bucket;
+        }
+        None
     }
 }
 
@@ -170,14 +173,12 @@ mod tests {
 
     #[test]
     fn a_quantile_is_of_what_happened_in_between() {
-        let (before, after) = (
-            Scrape::parse(BEFORE).unwrap(),
-            Scrape::parse(AFTER).unwrap(),
-        );
-        assert_eq!(after.quantile(&before, "a", &[], 0.9), Some(0.1));
-        assert_eq!(after.quantile(&before, "a", &[], 0.95), Some(0.2));
-        assert_eq!(after.quantile(&after, "a", &[], 0.5), None);
-        let half = after.interpolated(&before, "a", &[], 0.45).unwrap();
-        assert!((half - 0.05).abs() < 1e-9, "{half}");
+        let of = |text| Scrape::parse(text).unwrap().buckets("a", &["o=\"x\""]);
+        let between = of(AFTER).since(&of(BEFORE));
+        assert_eq!(between.count().total_cmp(&10.0), std::cmp::Ordering::Equal);
+        assert_eq!(between.quantile(0.9), Some(0.1));
+        assert_eq!(between.quantile(0.95), Some(0.2));
+        assert_eq!(between.interpolated(0.45), Some(0.05));
+        assert_eq!(of(AFTER).since(&of(AFTER)).quantile(0.5), None);
     }
 }

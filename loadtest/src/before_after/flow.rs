@@ -10,6 +10,7 @@ use crate::document::{Owner, Part, Table};
 use crate::figure;
 use crate::report::Report;
 use crate::scenario::reading::Reading;
+use crate::scrape::Scrape;
 
 /// Of an application that is asked directly: its own steps, and what is left.
 pub(super) fn of_steps(timed: &Timed, report: &Report) -> Vec<Part> {
@@ -34,8 +35,10 @@ pub(super) fn share(reading: &Reading) -> Option<[f64; 3]> {
     let since = |name: &str| after.sum(name, ALLOWED) - before.sum(name, ALLOWED);
     let sum = since("sidegate_decision_seconds_sum");
     let mean = sum / since("sidegate_decision_seconds_count");
-    let p95 = after.interpolated(before, SHARE, ALLOWED, 0.95)?;
-    let bound = after.quantile(before, SHARE, ALLOWED, 0.95)?;
+    let buckets = |scrape: &Scrape| scrape.buckets(SHARE, ALLOWED);
+    let during = buckets(after).since(&buckets(before));
+    let p95 = during.interpolated(0.95)?;
+    let bound = during.quantile(0.95)?;
     Some([mean, p95, bound].map(|seconds| seconds * 1000.0))
 }
 

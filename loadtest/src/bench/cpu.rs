@@ -3,7 +3,7 @@
 //! Promises: each part is met when the upper end of the interval of the paired ratios' median is within its target;
 //! the row is when all parts are that could be measured, and the first one could. Whoever is not installed is said.
 
-use super::{Bench, BenchError, Line, Row, line};
+use super::{Bench, BenchError, Found, Line, Row, line};
 use crate::peers::{Comparison, Interval, Outcome, Peer, Skipped, compare};
 
 /// Whose time, to whose, and at most how much of it.
@@ -15,7 +15,7 @@ const PARTS: [(Peer, Peer, f64); 5] = [
     (Peer::Sidegate, Peer::EnvoyExtAuthz, 0.20),
 ];
 
-pub(super) async fn beside_peers(bench: &Bench) -> Result<Line, BenchError> {
+pub(super) async fn beside_peers(bench: &Bench) -> Result<Found, BenchError> {
     let comparison = Comparison {
         sidegate: bench.sidegate.clone(),
         bare: bench.bare.clone(),
@@ -29,7 +29,11 @@ pub(super) async fn beside_peers(bench: &Bench) -> Result<Line, BenchError> {
         only: Vec::new(),
     };
     let outcome = compare(&comparison, |_event| {}).await.map_err(Box::new)?;
-    Ok(line(&outcome))
+    Ok(Found {
+        line: line(&outcome),
+        runs: Vec::new(),
+        tables: outcome.tables(),
+    })
 }
 
 fn line(outcome: &Outcome) -> Line {
@@ -57,7 +61,8 @@ fn line(outcome: &Outcome) -> Line {
             "sidegate / haproxy {median:.2} ({low:.2} to {high:.2}), later 1.40"
         ));
     }
-    said.extend(outcome.instructions().map(ToString::to_string));
+    let instructions = outcome.instructions().map(ToString::to_string);
+    said.extend(instructions.map(|text| text.trim_end_matches('.').to_owned()));
     said.push(skipped(outcome.skipped()));
     Line {
         row: Row::Cpu,

@@ -110,7 +110,10 @@ async fn mass(
 
 /// Of the bucket that this share is not above.
 fn bound(before: &Scrape, after: &Scrape, share: f64) -> Result<f64, BenchError> {
-    let found = after.quantile(before, TIME, &[], share);
+    let found = after
+        .buckets(TIME, &[])
+        .since(&before.buckets(TIME, &[]))
+        .quantile(share);
     found.ok_or_else(|| BenchError::Silent(format!("{TIME} has nothing")))
 }
 

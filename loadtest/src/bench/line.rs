@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::Row;
-use crate::document::{RowFigure, RowOutcome};
+use crate::document::{Measured, RowFigure, RowOutcome, Table};
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,17 @@ pub struct Line {
     pub measured: String,
     /// Whether it is within the target.
     pub outcome: Outcome,
+}
+
+/// A row, and the figures behind it where they are worth a look.
+#[derive(Debug, Clone)]
+pub struct Found {
+    /// The row.
+    pub line: Line,
+    /// Loads.
+    pub runs: Vec<Measured>,
+    /// Everything else.
+    pub tables: Vec<Table>,
 }
 
 /// Whether a row is within its target.
@@ -45,6 +56,16 @@ pub struct Summary {
     pub skipped: usize,
     /// That could not be measured.
     pub failed: usize,
+}
+
+impl From<Line> for Found {
+    fn from(line: Line) -> Self {
+        Self {
+            line,
+            runs: Vec::new(),
+            tables: Vec::new(),
+        }
+    }
 }
 
 impl Outcome {

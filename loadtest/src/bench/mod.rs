@@ -23,6 +23,7 @@ pub(crate) mod stage;
 mod start;
 mod telemetry;
 mod tiers;
+mod users;
 mod view;
 
 use std::error::Error;
@@ -37,10 +38,11 @@ use crate::peers::PeersError;
 use crate::postgres::ClusterError;
 use crate::process::ProcessError;
 use crate::redis::RedisServerError;
+use crate::scenario::ScenarioError;
 use crate::{PlanError, RunError, ScheduleError, TargetError};
 
 pub use decision::EstimatesError;
-pub use line::{Line, Outcome, Summary};
+pub use line::{Found, Line, Outcome, Summary};
 pub use row::{NoSuchRow, Row};
 pub(crate) use stage::wait;
 
@@ -76,7 +78,7 @@ pub enum Event<'a> {
         all: usize,
     },
     /// One has ended.
-    Ended(&'a Line),
+    Ended(&'a Found),
 }
 
 /// Why a row could not be measured.
@@ -125,6 +127,9 @@ pub enum BenchError {
     /// A task of ours.
     #[error("a task failed")]
     Task(#[from] JoinError),
+    /// A scenario.
+    #[error(transparent)]
+    Scenario(#[from] Box<ScenarioError>),
     /// The comparison with peers.
     #[error(transparent)]
     Peers(#[from] Box<PeersError>),
@@ -139,20 +144,25 @@ pub async fn bench(bench: &Bench, mut show: impl FnMut(Event<'_>)) -> Vec<Line> 
     let mut lines = Vec::with_capacity(all);
     for (done, row) in bench.rows.iter().copied().enumerate() {
         show(Event::Begun { row, done, all });
-        let line = measured(bench, row).await.unwrap_or_else(|error| Line {
-            row,
-            measured: String::new(),
-            outcome: error.outcome(),
+        let found = measured(bench, row).await;
+        let found = found.unwrap_or_else(|error| {
+            Found::from(Line {
+                row,
+                measured: String::new(),
+                outcome: error.outcome(),
+            })
         });
-        show(Event::Ended(&line));
-        lines.push(line);
+        show(Event::Ended(&found));
+        lines.push(found.line);
     }
     lines
 }
 
-async fn measured(bench: &Bench, row: Row) -> Result<Line, BenchError> {
-    match row {
-        Row::Cpu => cpu::beside_peers(bench).await,
+async fn measured(bench: &Bench, row: Row) -> Result<Found, BenchError> {
+    let line = match row {
+        Row::Cpu => return cpu::beside_peers(bench).await,
+        Row::Users => return users::at_once(bench).await,
+        Row::HighestRate => return users::highest(bench).await,
         Row::Decision => decision::figures(bench),
         Row::L2 => tiers::shared(bench).await,
         Row::L3 => tiers::store(bench).await,
@@ -167,7 +177,8 @@ async fn measured(bench: &Bench, row: Row) -> Result<Line, BenchError> {
         Row::View => view::cost(bench).await,
         Row::SlowHeads => slow::heads(bench).await,
         Row::Telemetry => telemetry::cost(bench).await,
-    }
+    };
+    line.map(Found::from)
 }
 
 impl BenchError {
@@ -194,9 +205,10 @@ impl BenchError {
             | Self::Request(_)
             | Self::Io(_)
             | Self::History(_)
-            | Self::Peers(_)
             | Self::Estimates(_)
             | Self::Task(_)
+            | Self::Peers(_)
+            | Self::Scenario(_)
             | Self::Silent(_) => Outcome::Failed(text),
         }
     }

@@ -55,6 +55,9 @@ pub(super) fn distribution(runs: &[(Ink, &str, &Report)]) -> Markup {
     shown("Latency distribution", &words.join(" "), &keys, plot.draw())
 }
 
+/// A figure of a second.
+type Of = fn(&Moment) -> u64;
+
 /// Latency and throughput, second by second.
 pub(super) fn course(run: &Measured) -> Markup {
     let timeline = &run.report.timeline;
@@ -79,7 +82,7 @@ pub(super) fn course(run: &Measured) -> Markup {
 }
 
 fn latency(timeline: &[Moment], run: &Measured) -> Markup {
-    let figures: [(Ink, &str, fn(&Moment) -> u64); 3] = [
+    let figures: [(Ink, &str, Of); 3] = [
         (Ink::P50, "p50", |moment| moment.p50),
         (Ink::P95, "p95", |moment| moment.p95),
         (Ink::P99, "p99", |moment| moment.p99),
@@ -150,7 +153,7 @@ fn throughput(timeline: &[Moment], run: &Measured) -> Markup {
         ],
         marks: marks(run, timeline).into_iter().map(unlabelled).collect(),
     };
-    let total = |of: fn(&Moment) -> u64| figure::count(timeline.iter().map(of).sum());
+    let total = |of: Of| figure::count(timeline.iter().map(of).sum());
     let words = format!(
         "{} arrivals were answered, {} failed, {} had an answer that was to be another.",
         total(|moment| moment.completed),

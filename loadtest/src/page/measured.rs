@@ -13,7 +13,8 @@ use crate::document::{Measured, Tiers};
 use crate::figure;
 use crate::report::{Percentiles, Report};
 
-pub(super) fn measured(run: &Measured, number: u32) -> Markup {
+/// A run alone has its limits in the summary.
+pub(super) fn measured(run: &Measured, number: u32, is_alone: bool) -> Markup {
     let report = &run.report;
     let mut limits: Vec<_> = run
         .limits
@@ -27,7 +28,7 @@ pub(super) fn measured(run: &Measured, number: u32) -> Markup {
             p { (run.about) }
             (figures(run))
             (scroll("Latency", &percentiles(report)))
-            @if !limits.is_empty() { (scroll("Limits of this run", &limit_table(&limits, false))) }
+            @if !limits.is_empty() && !is_alone { (scroll("Limits of this run", &limit_table(&limits, false))) }
             div.plots {
                 div { (charts::distribution(&[(Ink::After, run.name.as_str(), report)])) (flow::flow(&run.flow)) }
                 div { (charts::course(run)) }

@@ -32,7 +32,7 @@ pub fn page(document: &Document) -> String {
             section {
                 h2 id="runs" { "Runs" }
                 @for (run, number) in document.runs.iter().zip(1_u32..) {
-                    (measured::measured(run, number))
+                    (measured::measured(run, number, document.runs.len() == 1))
                 }
             }
         }

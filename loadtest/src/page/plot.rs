@@ -162,25 +162,16 @@ impl Plot {
             .x_desc(x.name)
             .y_desc(y.name)
             .draw()?;
-        let height = y.range.end - y.range.start;
-        for (mark, place) in self.marks.iter().zip(0_u8..) {
+        for mark in &self.marks {
             let ends = [(mark.at, y.range.start), (mark.at, y.range.end)];
             let style = Ink::Event.color().stroke_width(2);
             chart.draw_series(LineSeries::new(ends, style))?;
-            // Beside each other they would overlap.
-            let lane = f64::from(place % LANES) * height * 1.15 * f64::from(TEXT);
-            let top = y.range.end - lane / f64::from(self.height);
-            let is_right = mark.at > f64::midpoint(x.range.start, x.range.end);
-            let side = if is_right { HPos::Right } else { HPos::Left };
+        }
+        for (mark, place) in self.marks.iter().zip(0_u8..) {
+            let (label, at, side) = self.label(mark, place);
             let style = font.color(&Ink::Event.color());
             let style = style.pos(Pos::new(side, VPos::Top));
-            let label = if is_right {
-                format!("{}\u{a0}", mark.label)
-            } else {
-                format!("\u{a0}{}", mark.label)
-            };
-            let label = Text::new(label, (mark.at, top), style.into_text_style(&root));
-            chart.draw_series([label])?;
+            chart.draw_series([Text::new(label, at, style.into_text_style(&root))])?;
         }
         for line in &self.lines {
             for piece in &line.pieces {
@@ -190,6 +181,19 @@ impl Plot {
         }
         root.present()?;
         Ok(())
+    }
+
+    /// The text of a mark, where it is to be, and the side that it is anchored at.
+    fn label(&self, mark: &Mark, place: u8) -> (String, (f64, f64), HPos) {
+        let (x, y) = (&self.x.range, &self.y.range);
+        // Beside each other they would overlap.
+        let lane = f64::from(place % LANES) * 1.15 * f64::from(TEXT) / f64::from(self.height);
+        let at = (mark.at, y.end - lane * (y.end - y.start));
+        if mark.at > f64::midpoint(x.start, x.end) {
+            (format!("{}\u{a0}", mark.label), at, HPos::Right)
+        } else {
+            (format!("\u{a0}{}", mark.label), at, HPos::Left)
+        }
     }
 }
 

@@ -136,7 +136,9 @@ async fn step(
     };
     let mut limits: Vec<Verdict> = Vec::new();
     let kept = format!("rate > {}/s", u64::from(rate) * 99 / 100);
-    for text in ALWAYS.iter().copied().chain([kept.as_str()]) {
+    let shape = Scenario::Steady.shape(wish.set.generations())?;
+    let always = [shape.p95].into_iter().chain(ALWAYS);
+    for text in always.chain([kept.as_str()]) {
         limits.push(text.parse::<Limit>()?.judge(&report, None));
     }
     let measured = Measured {

@@ -45,7 +45,7 @@ use draw::{Draw, Drawing, OWN};
 use ground::Ground;
 use meanwhile::{Course, Events};
 use reading::Reading;
-use shape::{ALWAYS, Before, Shape};
+use shape::{Before, Shape};
 
 pub use highest::{Highest, Step};
 pub use shape::{NoSuchScenario, Scenario};
@@ -204,7 +204,7 @@ async fn one(
     };
     let tiers = reading.tiers();
     let mut limits = Vec::new();
-    for text in ALWAYS.iter().chain(shape.limits) {
+    for text in shape.limits() {
         limits.push(text.parse::<Limit>()?.judge(&report, Some(&tiers)));
     }
     Ok(Measured {

@@ -68,11 +68,6 @@ impl Reading {
         (after - before).max(0.0).round() as u64
     }
 
-    /// The upper bound of the bucket of a histogram that holds such a share, in milliseconds.
-    pub(crate) fn quantile_ms(&self, name: &str, labels: &[&str], share: f64) -> Option<f64> {
-        let found = self.after.quantile(&self.before, name, labels, share);
-        found.map(|seconds| seconds * 1000.0)
-    }
     /// Of a histogram, in microseconds.
     fn mean(&self, name: &str, labels: &[&str]) -> f64 {
         let since = |name: &str| self.after.sum(name, labels) - self.before.sum(name, labels);

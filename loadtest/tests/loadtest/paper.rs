@@ -11,6 +11,7 @@ use http::Response;
 use sidegate_loadtest::document::{Document, Measured, RowFigure, RowOutcome};
 use sidegate_loadtest::{Percentiles, Report};
 
+#[expect(clippy::expect_used, reason = "fails the test that calls it")]
 fn command(folder: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sidegate-loadtest"));
     let output = command.current_dir(folder).args(arguments).output();
