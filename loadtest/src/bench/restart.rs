@@ -7,6 +7,7 @@
 //!
 //! Does not: balance; the other instance is only shown to be undisturbed.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -58,6 +59,13 @@ pub(super) async fn warm(bench: &Bench) -> Result<Line, BenchError> {
             &["pool=\"authorization\""],
         );
         found.queries = found.queries.max(queries);
+        for result in ["absent", "away", "expired", "skipped", "touched"] {
+            let label = format!("result=\"{result}\"");
+            let count = scrape.sum("sidegate_cache_lookups_total", &["tier=\"l2\"", &label]);
+            if count > 0.0 {
+                *found.unfound.entry(result).or_default() += count;
+            }
+        }
     }
     Ok(found.judged())
 }
@@ -79,6 +87,8 @@ struct Found {
     ready: Duration,
     warm: Vec<f64>,
     queries: f64,
+    /// Look-ups in Redis that found nothing that counts, by how they ended; of all rounds.
+    unfound: BTreeMap<&'static str, f64>,
 }
 
 impl Found {
@@ -114,7 +124,9 @@ impl Found {
         }
         if worst <= WARM {
             reasons.push(format!(
-                "fewer than {WARM} % of the first answers were from memory or Redis"
+                "fewer than {WARM} % of the first answers were from memory or Redis; in Redis these found nothing that \
+                 counts: {:?}",
+                self.unfound
             ));
         }
         if self.closed > 0 {
