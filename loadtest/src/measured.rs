@@ -37,6 +37,7 @@ pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
             }
         }
     });
+    let measuring = Box::pin(measuring);
     let lines = unless_ended(async { Ok(measuring.await) }).await;
     cases.finish();
     if lines.is_err() {
