@@ -40,7 +40,7 @@ pub(crate) struct ScenarioArgs {
     json: Option<PathBuf>,
     /// Where to write it as a page.
     #[arg(long, value_name = "FILE")]
-    html: Option<Sink>,
+    html: Option<PathBuf>,
     /// Which; without any, all of them.
     #[arg(value_name = "SCENARIO")]
     scenarios: Vec<Scenario>,
@@ -106,13 +106,16 @@ pub(crate) async fn carry_out(args: ScenarioArgs) -> Result<bool, PlayError> {
             }
             document.runs.push(measured.clone());
             if written.is_ok() {
+                written = say(measured).map_err(PlayError::from);
+            }
+            if written.is_ok() {
                 written = write(&document, &args);
             }
         }
     })
     .await;
-    for measured in &document.runs {
-        say(measured)?;
+    if played.is_err() {
+        writeln!(io::stdout(), "scenarios: could not run")?;
     }
     played?;
     written?;
@@ -164,8 +167,8 @@ fn write(document: &Document, args: &ScenarioArgs) -> Result<(), PlayError> {
     if let Some(path) = &args.json {
         document.write(path)?;
     }
-    if let Some(sink) = &args.html {
-        put(&page(document), sink)?;
+    if let Some(path) = &args.html {
+        put(&page(document), &Sink::File(path.clone()))?;
     }
     Ok(())
 }
