@@ -291,6 +291,7 @@ fn rank(outcome: RowOutcome) -> u8 {
         RowOutcome::Met => 0,
         RowOutcome::Skipped => 1,
         RowOutcome::Missed => 2,
+        RowOutcome::Failed => 3,
     }
 }
 
@@ -300,6 +301,7 @@ pub(crate) fn outcome(outcome: RowOutcome) -> &'static str {
         RowOutcome::Met => "met",
         RowOutcome::Missed => "missed",
         RowOutcome::Skipped => "skipped",
+        RowOutcome::Failed => "failed",
     }
 }
 

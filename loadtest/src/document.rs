@@ -141,8 +141,10 @@ pub enum RowOutcome {
     Met,
     /// It is not.
     Missed,
-    /// It was not measured.
+    /// It was not measured, or not all of it.
     Skipped,
+    /// It was to be measured, and could not be.
+    Failed,
 }
 
 /// Figures in rows and columns, as they are printed.
@@ -196,12 +198,15 @@ impl Document {
         }
     }
 
-    /// Whether everything in it is within its limits.
+    /// Whether nothing in it is outside of its limits, or could not be measured.
     #[must_use]
     pub fn is_met(&self) -> bool {
         let mut limits = self.runs.iter().flat_map(|run| &run.limits);
-        let is_missed = |row: &RowFigure| row.outcome == RowOutcome::Missed;
-        limits.all(|limit| limit.is_met) && !self.rows.iter().any(is_missed)
+        let is_against = |row: &RowFigure| match row.outcome {
+            RowOutcome::Met | RowOutcome::Skipped => false,
+            RowOutcome::Missed | RowOutcome::Failed => true,
+        };
+        limits.all(|limit| limit.is_met) && !self.rows.iter().any(is_against)
     }
 
     /// Reads one.
@@ -328,9 +333,13 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_row_is_not_met_and_a_skipped_one_says_nothing() {
-        let mut document = Document::new("a run");
-        for (outcome, is_met) in [(RowOutcome::Skipped, true), (RowOutcome::Missed, false)] {
+    fn a_missed_or_failed_row_is_not_met_and_a_skipped_one_says_nothing() {
+        for (outcome, is_met) in [
+            (RowOutcome::Skipped, true),
+            (RowOutcome::Missed, false),
+            (RowOutcome::Failed, false),
+        ] {
+            let mut document = Document::new("a run");
             document.rows.push(RowFigure {
                 name: "l2".to_owned(),
                 target: String::new(),
