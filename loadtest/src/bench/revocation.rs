@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::stage::{Stage, exchange};
 use super::{Bench, BenchError, Line, Outcome, Row};
 use crate::connection::Connection;
-use crate::history::{Check, Fault, Scale, Subject, check};
+use crate::history::{Check, Fault, Outcome as Outcomes, Scale, Subject, check};
 use crate::{Reach, Target};
 
 /// The lags of all probed revocations.
@@ -25,31 +25,47 @@ pub(super) async fn lag(bench: &Bench) -> Result<Line, BenchError> {
     let outcome = check(plan, |_event| {}).await?;
     let (revocations, violations) = (outcome.revocations(), outcome.violations());
     let [median, tail, most] = outcome.lags();
-    let Hot {
-        lags: hot,
-        violations: late,
-    } = hot(bench).await?;
+    let hot = hot(bench).await?;
     let measured = format!(
-        "p50 {} ms, p99 {} ms, at most {} ms over {revocations} revocations under {} faults (all but the one that needs a binary of its own); {} reads, {violations} against the rules; of {} rights that were in memory, p50 {} ms, at most {} ms, {late} given up after {} s",
+        "p50 {} ms, p99 {} ms, at most {} ms over {revocations} revocations under {} faults (all but the one that needs a binary of its own); {} reads, {violations} against the rules; of {} rights that were in memory, p50 {} ms, at most {} ms, {} given up after {} s",
         milliseconds(median),
         milliseconds(tail),
         milliseconds(most),
         faults,
         outcome.reads(),
-        hot.len(),
-        milliseconds(rank(&hot, 50)),
-        milliseconds(rank(&hot, 100)),
+        hot.lags.len(),
+        milliseconds(rank(&hot.lags, 50)),
+        milliseconds(rank(&hot.lags, 100)),
+        hot.violations,
         EFFECT.as_secs(),
     );
+    let reasons = reasons(&outcome, &hot);
+    let mut open = Vec::new();
+    if revocations < WANTED {
+        open.push(format!(
+            "{revocations} of the {WANTED} revocations wanted (the rest with --full)"
+        ));
+    }
+    Ok(Line {
+        row: Row::Revocation,
+        measured,
+        outcome: Outcome::unless_open(&reasons, &open),
+    })
+}
+
+/// What is against it.
+fn reasons(outcome: &Outcomes, hot: &Hot) -> Vec<String> {
+    let ([median, _, most], violations) = (outcome.lags(), outcome.violations());
+    let (lags, late) = (&hot.lags, hot.violations);
     let mut reasons = Vec::new();
-    if median > MEDIAN || rank(&hot, 50) > MEDIAN {
+    if median > MEDIAN || rank(lags, 50) > MEDIAN {
         reasons.push(format!(
             "the median is {} ms, and {} ms of rights in memory; one is above 60 ms",
             milliseconds(median),
-            milliseconds(rank(&hot, 50))
+            milliseconds(rank(lags, 50))
         ));
     }
-    let longest = most.max(rank(&hot, 100));
+    let longest = most.max(rank(lags, 100));
     if longest > BOUND {
         reasons.push(format!(
             "a right was granted for {} ms after it was taken away, which is above a second",
@@ -71,17 +87,7 @@ pub(super) async fn lag(bench: &Bench) -> Result<Line, BenchError> {
         let unseen = outcome.unseen().join(", ");
         reasons.push(format!("too little was judged, or not enough of: {unseen}"));
     }
-    let mut open = Vec::new();
-    if revocations < WANTED {
-        open.push(format!(
-            "{revocations} of the {WANTED} revocations wanted (the rest with --full)"
-        ));
-    }
-    Ok(Line {
-        row: Row::Revocation,
-        measured,
-        outcome: Outcome::unless_open(&reasons, &open),
-    })
+    reasons
 }
 
 fn plan(bench: &Bench) -> Check {
