@@ -222,7 +222,7 @@ impl Document {
         })
     }
 
-    /// Writes it as JSON, and the folder around it.
+    /// Writes it as JSON, and the folder around it. Whoever reads meanwhile sees all of the one before or all of this one.
     ///
     /// # Errors
     ///
@@ -234,7 +234,17 @@ impl Document {
             }
             let mut text = serde_json::to_vec_pretty(self).map_err(io::Error::from)?;
             text.push(b'\n');
-            fs::write(path, text)
+            // A rename within a folder is done or not; what is not a file (a pipe) is written to as it is.
+            if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+                return fs::write(path, text);
+            }
+            let beside = path.with_extension(format!("{}.new", std::process::id()));
+            let done = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+            if done.is_err() {
+                // It may not even be there.
+                drop(fs::remove_file(&beside));
+            }
+            done
         };
         written().map_err(|source| file(path, source))
     }
@@ -327,6 +337,11 @@ mod tests {
         });
         document.write(&path).unwrap();
         assert_eq!(Document::read(&path).unwrap(), document);
+        document.title = "another".to_owned();
+        document.write(&path).unwrap();
+        assert_eq!(Document::read(&path).unwrap(), document);
+        let around = fs::read_dir(path.parent().unwrap()).unwrap();
+        assert_eq!(around.count(), 1, "nothing is left beside it");
         fs::write(&path, "{}").unwrap();
         let refused = Document::read(&path).unwrap_err();
         assert!(matches!(refused, DocumentError::Content { .. }));
