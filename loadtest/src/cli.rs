@@ -15,7 +15,8 @@ use sidegate_loadtest::app::{Conduct, Profile};
 use sidegate_loadtest::bench::{Bench, Row};
 use sidegate_loadtest::history::{Check, Fault, Guard, Scale, Subject};
 use sidegate_loadtest::{
-    AmountError, Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target, TargetError,
+    AmountError, Expected, Header, Load, Plan, PlanError, Reach, Schedule, ScheduleError, Target,
+    TargetError,
 };
 use thiserror::Error;
 
@@ -227,6 +228,9 @@ pub(crate) struct RunArgs {
     /// Requests in flight, at most 15,000; each keeps a connection per host and port.
     #[arg(long)]
     connections: usize,
+    /// What is to be answered: success (2xx), refusal (4xx) or anything; the rest is counted as an error.
+    #[arg(long, default_value = "success")]
+    expect: Expected,
     /// Addresses of this machine that connections come from, 127.0.0.1 and on; 0: as the system likes.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=250))]
     sources: u8,
@@ -328,7 +332,11 @@ impl RunArgs {
             sources: self.sources,
             timeout,
         };
-        Ok((Plan::new(load)?, self.json, self.wanted))
+        Ok((
+            Plan::new(load)?.expecting(self.expect),
+            self.json,
+            self.wanted,
+        ))
     }
 }
 

@@ -60,7 +60,8 @@ mod usage;
 mod worker;
 
 pub use plan::{
-    Expected, Header, HeaderError, Load, MAX_CONNECTIONS, MAX_TIMEOUT, Plan, PlanError, Question,
+    Expected, Header, HeaderError, Load, MAX_CONNECTIONS, MAX_TIMEOUT, NoSuchExpectation, Plan,
+    PlanError, Question,
 };
 pub use process::ProcessError;
 pub use report::{Errors, Moment, Percentiles, Quantile, Report};

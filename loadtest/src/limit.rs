@@ -224,18 +224,24 @@ impl Figure {
         reason = "microseconds and counts are below 2^52"
     )]
     pub fn of(self, report: &Report, tiers: Option<&Tiers>) -> Option<f64> {
-        let latency = report.latency.as_ref();
+        // What has no answer has no latency, and is slower than everything that has.
+        let lost = report.errors.total().saturating_add(report.unsent) as f64;
+        let lost = lost / report.arrivals.max(1) as f64;
+        let within = |share: f64| report.latency.as_ref().filter(|_| lost <= 1.0 - share);
         match self {
-            Self::P50 => latency.map(|all| all.p50 as f64),
-            Self::P90 => latency.map(|all| all.p90 as f64),
-            Self::P95 => latency.map(|all| all.p95 as f64),
-            Self::P99 => latency.map(|all| all.p99 as f64),
-            Self::P999 => latency.map(|all| all.p999 as f64),
-            Self::Max => latency.map(|all| all.max as f64),
-            Self::Mean => latency.map(|all| all.mean),
+            Self::P50 => within(0.5).map(|all| all.p50 as f64),
+            Self::P90 => within(0.9).map(|all| all.p90 as f64),
+            Self::P95 => within(0.95).map(|all| all.p95 as f64),
+            Self::P99 => within(0.99).map(|all| all.p99 as f64),
+            Self::P999 => within(0.999).map(|all| all.p999 as f64),
+            Self::Max => report.latency.as_ref().map(|all| all.max as f64),
+            Self::Mean => report.latency.as_ref().map(|all| all.mean),
             Self::Errors => Some(report.error_share()),
-            Self::L1Hits => tiers.map(Tiers::l1_share),
-            Self::L2Hits => tiers.map(Tiers::l2_share),
+            Self::L1Hits => tiers.filter(|all| all.total() > 0).map(Tiers::l1_share),
+            Self::L2Hits => {
+                let past = |all: &&Tiers| all.total() > all.l1 + all.stale;
+                tiers.filter(past).map(Tiers::l2_share)
+            }
             Self::Rate => Some(report.achieved_rate),
             Self::Unexpected => Some(report.unexpected as f64),
             Self::LetIn => Some(report.let_in as f64),
@@ -246,7 +252,7 @@ impl Figure {
     /// Why a run does not have it.
     fn missing(self) -> &'static str {
         match self.unit() {
-            Unit::Time => "no answers",
+            Unit::Time => "too few answers",
             Unit::Share | Unit::Rate | Unit::Count => "not counted",
         }
     }

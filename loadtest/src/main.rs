@@ -61,8 +61,8 @@ async fn carry_out(command: Command) -> Result<u8, Failure> {
             example::carry_out(command).await?;
             true
         }
-        Command::History(args) => history(args).await?,
-        Command::Bench(args) => return measured::measure(args).await,
+        Command::History(args) => Box::pin(history(args)).await?,
+        Command::Bench(args) => return Box::pin(measured::measure(args)).await,
         Command::Page(args) => {
             args.carry_out()?;
             true
@@ -101,7 +101,7 @@ pub(crate) async fn unless_ended<T>(
 
 /// The last line is the summary, also of a check that could not be made.
 async fn history(args: HistoryArgs) -> Result<bool, Failure> {
-    let played = play(args).await;
+    let played = Box::pin(play(args)).await;
     if played.is_err() {
         writeln!(io::stdout(), "history: could not run")?;
     }
@@ -121,6 +121,7 @@ async fn play(args: HistoryArgs) -> Result<Outcome, Failure> {
     let plan = args.parse()?;
     let cases = Cases::new();
     let checked = check(plan, |event| played(&cases, &event));
+    let checked = Box::pin(checked);
     let outcome = unless_ended(async { checked.await.map_err(Failure::History) }).await;
     cases.finish();
     outcome

@@ -50,7 +50,8 @@ pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
             }
         }
     });
-    let lines = unless_ended(async { Ok(Box::pin(measuring).await) }).await;
+    let measuring = Box::pin(measuring);
+    let lines = unless_ended(async { Ok(measuring.await) }).await;
     cases.finish();
     if lines.is_err() {
         writeln!(io::stdout(), "bench: could not run")?;

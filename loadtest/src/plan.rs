@@ -72,6 +72,11 @@ pub enum Expected {
     Verdict,
 }
 
+/// Not one of the expectations that can be named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("expected one of success, refusal, anything")]
+pub struct NoSuchExpectation;
+
 /// Questions by the arrival's index, computed: the same index gives the same question.
 type Draw = dyn Fn(u64) -> Question + Send + Sync;
 
@@ -188,6 +193,16 @@ impl Plan {
         }
     }
 
+    /// The same, but so is to be answered.
+    #[must_use]
+    pub fn expecting(mut self, expected: Expected) -> Self {
+        self.first.expected = expected;
+        for shot in &mut self.rest {
+            shot.expected = expected;
+        }
+        self
+    }
+
     /// The same, but what is asked of the first target is drawn for each arrival.
     #[must_use]
     pub fn drawn(mut self, draw: impl Fn(u64) -> Question + Send + Sync + 'static) -> Self {
@@ -282,6 +297,19 @@ impl Expected {
             Self::Success => status.is_success(),
             Self::Refusal => status.is_client_error(),
             Self::Verdict => status.is_success() || status.is_client_error(),
+        }
+    }
+}
+
+impl FromStr for Expected {
+    type Err = NoSuchExpectation;
+
+    fn from_str(text: &str) -> Result<Self, NoSuchExpectation> {
+        match text {
+            "success" => Ok(Self::Success),
+            "refusal" => Ok(Self::Refusal),
+            "anything" => Ok(Self::Anything),
+            _ => Err(NoSuchExpectation),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How long the threads of a process have run, by the scheduler's own count.
 //!
-//! Promises: nanoseconds, of all threads of a process and of its children, as they were when they last went to sleep
+//! Promises: nanoseconds, of all threads of a process, with those of its children or without, as they were when they last went to sleep
 //! (a thread that runs is behind by a tick). Does not: count a thread that has ended between two looks.
 
 use std::collections::BTreeMap;
@@ -18,8 +18,21 @@ impl Usage {
     ///
     /// When there is no such process, or the scheduler does not count.
     pub(crate) fn of(process: u32) -> io::Result<Self> {
+        Self::counted(process, true)
+    }
+
+    /// Of a process alone, so far: what it has started is counted apart, or not at all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Usage::of`].
+    pub(crate) fn alone(process: u32) -> io::Result<Self> {
+        Self::counted(process, false)
+    }
+
+    fn counted(process: u32, with_children: bool) -> io::Result<Self> {
         let mut usage = Self(BTreeMap::new());
-        usage.add(process)?;
+        usage.add(process, with_children)?;
         if usage.0.is_empty() {
             let why = format!("expected a process {process} whose run time is counted");
             return Err(io::Error::new(io::ErrorKind::NotFound, why));
@@ -36,7 +49,7 @@ impl Usage {
         used.sum()
     }
 
-    fn add(&mut self, process: u32) -> io::Result<()> {
+    fn add(&mut self, process: u32, with_children: bool) -> io::Result<()> {
         for entry in fs::read_dir(format!("/proc/{process}/task"))? {
             let entry = entry?;
             let Some(thread) = number(&entry.file_name().to_string_lossy()) else {
@@ -46,10 +59,13 @@ impl Usage {
             if let Ok(text) = fs::read_to_string(entry.path().join("schedstat")) {
                 self.0.insert(thread, run_time(&text)?);
             }
+            if !with_children {
+                continue;
+            }
             let children = fs::read_to_string(entry.path().join("children")).unwrap_or_default();
             for child in children.split_whitespace().filter_map(number) {
                 // As above.
-                let _ = self.add(child);
+                let _ = self.add(child, true);
             }
         }
         Ok(())
@@ -111,6 +127,8 @@ mod tests {
         while used < 1_000_000 && begun.elapsed() < Duration::from_secs(20) {
             used = Usage::of(shell.id()).unwrap().since(&before);
         }
+        let alone = Usage::alone(shell.id()).unwrap();
+        assert!(alone.0.keys().all(|thread| *thread == shell.id()));
         kill_process_group(Pid::from_child(&shell), Signal::KILL).unwrap();
         shell.wait().unwrap();
         assert!(used >= 1_000_000, "{used} ns were counted");

@@ -97,4 +97,15 @@ fn what_was_not_measured_meets_no_limit() {
         let verdict = limit.judge(&Report::default(), None);
         assert!(!verdict.is_met, "{text}: {verdict:?}");
     }
+    let l1: Limit = "l1_hits > 95%".parse().unwrap();
+    assert!(!l1.judge(&report(), Some(&Tiers::default())).is_met);
+}
+
+#[test]
+fn what_has_no_answer_is_slower_than_what_has() {
+    let p95: Limit = "p95 < 1.5ms".parse().unwrap();
+    let mut report = report();
+    assert!(p95.judge(&report, None).is_met);
+    report.errors.timeout = report.arrivals / 10;
+    assert!(!p95.judge(&report, None).is_met);
 }

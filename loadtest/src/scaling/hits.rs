@@ -25,11 +25,12 @@ struct Found {
     rows: f64,
     /// Answered from memory.
     hits: f64,
+    /// The others, by what was wrong with the row that was missing.
     absent: f64,
     expired: f64,
     touched: f64,
+    /// Whose rows were there, and waited for one more poll.
     apart: f64,
-    evictions: f64,
 }
 
 /// Of one exponent.
@@ -94,17 +95,20 @@ impl Found {
         let all = more("sidegate_answers_total", &[]);
         let looks = |result: &str| {
             let labels = ["tier=\"l1\"", &format!("result=\"{result}\"")];
-            per(more("sidegate_cache_lookups_total", &labels), all)
+            more("sidegate_cache_lookups_total", &labels)
         };
+        let (absent, expired, touched) = (looks("absent"), looks("expired"), looks("touched"));
+        let hits = per(more("sidegate_answers_total", &["tier=\"l1\""]), all);
+        // A question may look more than once before it is asked elsewhere.
+        let share = |looks: f64| per(looks * (1.0 - hits), absent + expired + touched);
         Self {
             size,
             rows: later.sum("sidegate_cache_entries", &["tier=\"l1\""]),
-            hits: per(more("sidegate_answers_total", &["tier=\"l1\""]), all),
-            absent: looks("absent"),
-            expired: looks("expired"),
-            touched: looks("touched"),
+            hits,
+            absent: share(absent),
+            expired: share(expired),
+            touched: share(touched),
             apart: per(more("sidegate_cache_apart_total", &[]), all),
-            evictions: more("sidegate_cache_evictions_total", &["tier=\"l1\""]),
         }
     }
 }
@@ -168,7 +172,6 @@ fn misses(lines: &[Line], scale: &Scale) -> Table {
             percent(found.expired),
             percent(found.touched),
             percent(found.apart),
-            figure::count(whole(found.evictions)),
         ]
     };
     let each = lines
@@ -185,17 +188,16 @@ fn misses(lines: &[Line], scale: &Scale) -> Table {
             "pushed out",
             "too old",
             "changed",
-            "not of one instant",
-            "rows pushed out meanwhile",
+            "waited for a poll",
         ]
         .map(str::to_owned)
         .to_vec(),
         rows: each.collect(),
         notes: vec![
             format!(
-                "Looks into memory that found a row missing, for each question, of the {counted} that are counted. A look ends at the first \
-                 row that is missing; a question may look again, after it has waited for a poll or for another's answer, so a line may \
-                 add up to a little more than 100 %."
+                "Of the {counted} questions that are counted. Those that memory did not answer are split as the looks are that found a row \
+                 missing: a look ends at the first such row, and a question may look again. Waited for a poll: all rows were there, \
+                 but not known to be of one instant; most of these are among those from memory."
             ),
             "For the first time: computed, as in the table before. Too old: that there is no membership is kept for 5 s \
              (`cache.negative_ttl`) and everything else for 5 minutes or more, so these are readers who are in no team: owners, and \

@@ -9,7 +9,7 @@ use tokio::time::{Duration, sleep};
 
 use super::ask::{Questions, ask};
 use super::quantity::{mebibytes, number, per, whole};
-use super::{Scale, ScalingError};
+use super::{PATIENT, Scale, ScalingError};
 use crate::document::Table;
 use crate::figure;
 use crate::redis::{Redis, RedisServerError};
@@ -21,7 +21,8 @@ pub(super) async fn measure(
     scale: &Scale,
     step: &mut impl FnMut(&str),
 ) -> Result<Vec<Table>, ScalingError> {
-    let sidegate = ground.instance().await?;
+    let _: String = ground.redis.command(&["FLUSHALL"])?;
+    let sidegate = ground.another(PATIENT).await?;
     let questions = |first, count| Questions {
         draw: Draw::Each,
         first,
@@ -55,11 +56,12 @@ pub(super) async fn measure(
         notes: vec![
             format!(
                 "After {} different pairs of user and generation. A row's weight is what the memory's bound \
-                 (`cache.l1_size_mb`) is held against: key, row, texts, the table's share, and an eighth for what lies idle. ",
+                 (`cache.l1_size_mb`) is held against: key, row, texts, the table's share, and an eighth for what lies idle.",
                 figure::count(scale.pairs)
             ),
             "Resident memory is what the process has more than before, divided by the rows it has more: tokens, recent \
-             decisions and the allocator's rest are in it. Redis: `used_memory`, more than before, by keys."
+             decisions and the allocator's rest are in it. Redis: `used_memory`, more than before, by keys; \
+             `cache.negative_ttl` is 60 s in place of 5, and Redis may take a second."
                 .to_owned(),
         ],
     }])

@@ -15,11 +15,11 @@ use tokio::time::{Duration, sleep};
 use super::ask::{Questions, ask};
 use super::meter::{Meter, Spent};
 use super::quantity::{micros, number, per, spread, whole};
-use super::{Scale, ScalingError};
+use super::{PATIENT, Scale, ScalingError};
 use crate::document::Table;
 use crate::figure;
 use crate::process::Sidegate;
-use crate::scenario::{Draw, Further, Ground};
+use crate::scenario::{Draw, Ground};
 
 /// Where questions are answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,7 @@ pub(super) async fn measure(
             count: scale.questions,
         };
         let _: String = ground.redis.command(&["FLUSHALL"])?;
-        let first = ground.another(FURTHER).await?;
+        let first = ground.another(PATIENT).await?;
         sleep(SETTLE).await;
         let idle = idle(ground, &first, scale.watch / 2).await?;
         let [of_tables, of_redis, of_memory] = &mut all;
@@ -64,7 +64,7 @@ pub(super) async fn measure(
         // What is still to be written to Redis would be missed.
         sleep(SETTLE).await;
         drop(first);
-        let second = ground.another(FURTHER).await?;
+        let second = ground.another(PATIENT).await?;
         sleep(SETTLE).await;
         of_redis.add(ground, &second, &idle, &pairs).await?;
         of_memory.add(ground, &second, &idle, &pairs).await?;
@@ -204,12 +204,6 @@ fn table(all: &[Costs]) -> Table {
     }
 }
 
-/// Answers that hold that there is no membership would be gone from Redis before they are asked for again; and on a
-/// busy machine an answer that takes 20 ms would leave Redis alone for a while.
-const FURTHER: Further<'static> = Further {
-    sections: "cache: { negative_ttl: 60s }\n",
-    redis: ", command_timeout: 1s, total_timeout: 1s",
-};
 const ANSWERS: &str = "sidegate_answers_total";
 /// As many as the pool for questions keeps connections.
 const CLIENTS: usize = 8;

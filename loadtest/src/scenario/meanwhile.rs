@@ -24,9 +24,9 @@ pub(super) enum Meanwhile {
     Flush,
     /// Rights are taken away and given back, so many rows a second.
     Storm(u64),
-    /// Redis is gone for a third of the time.
+    /// Redis stands still for a third of the time: connections stay, and nothing is answered.
     WithoutRedis,
-    /// PostgreSQL stands still for a third of the time.
+    /// PostgreSQL is ended without warning, and started again a third of the time later.
     WithoutDatabase,
 }
 
@@ -110,14 +110,14 @@ impl Course {
     }
 
     async fn without_database(&self) -> Result<Events, ScenarioError> {
-        // A checkpointer that is stopped in the middle would hold up the one that continues it.
+        // What is written down already need not be recovered.
         self.ground.execute("checkpoint").await?;
         self.third(1).await;
         self.ground.cluster.pause()?;
-        let mut events = vec![self.event("PostgreSQL stands still")];
+        let mut events = vec![self.event("PostgreSQL is ended")];
         self.third(2).await;
         self.ground.cluster.resume()?;
-        events.push(self.event("PostgreSQL is back"));
+        events.push(self.event("PostgreSQL has recovered"));
         Ok(events)
     }
 

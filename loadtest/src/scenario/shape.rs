@@ -135,7 +135,7 @@ impl Scenario {
             }
             Self::RedisOutage => "Steady; Redis stands still for the middle third.",
             Self::DatabaseOutage => {
-                "Steady, on a route with `stale_if_error: 30s`; PostgreSQL stands still for the middle third."
+                "Steady, on a route with `stale_if_error: 30s`; PostgreSQL is ended without warning, and started again a third of the time later."
             }
             Self::Users1000 => {
                 "A thousand users on as many connections, each with ten seconds between its requests, for one of four \

@@ -11,6 +11,7 @@ use std::env;
 use std::fs;
 use std::hint::black_box;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use allocation_counter::measure;
@@ -93,7 +94,7 @@ fn decide(pipeline: &Pipeline, permit: &Permit, (resource, target): Parts) -> Pe
         .authorize(
             black_box(principal),
             resource,
-            (permit.route().clone(), target),
+            (Arc::clone(permit.route()), target),
             (pipeline.clock, BootTime::now()),
             |evidence| {
                 black_box(evidence);
