@@ -70,15 +70,6 @@ impl From<Line> for Found {
 }
 
 impl Outcome {
-    /// Met, or missed without a reason.
-    pub(super) const fn met_if(is_met: bool) -> Self {
-        if is_met {
-            Self::Met
-        } else {
-            Self::Missed(None)
-        }
-    }
-
     /// Met if there is nothing against it.
     pub(super) fn unless(reasons: &[String]) -> Self {
         if reasons.is_empty() {
@@ -263,7 +254,7 @@ mod tests {
         let target = "l2: target p99 <= 2 ms; measured p99 1 ms; ";
         for (outcome, end, figure) in [
             (Outcome::unless(&[]), "met", RowOutcome::Met),
-            (Outcome::met_if(false), "missed", RowOutcome::Missed),
+            (Outcome::Missed(None), "missed", RowOutcome::Missed),
             (
                 Outcome::unless(&["slow".to_owned(), "old".to_owned()]),
                 "missed: slow; old",
