@@ -2,7 +2,8 @@
 //!
 //! Promises: runs and rows are matched by their names, and those that have no match are named. Something
 //! is worse when 95 % of a run's answers take longer than before by more than is allowed, when the share of
-//! errors is larger by more than that (any error is, where there was none), or when the outcome of a row is.
+//! errors or the number of unexpected answers is larger by more than that (any is, where there was none), when more
+//! are let in who were to be refused, when a limit was met and is not any more, or when the outcome of a row is worse.
 //! That a run or row is missing is no such thing.
 //!
 //! Does not: know how far figures move by themselves; that is for who sets the allowance.
@@ -13,7 +14,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::document::{Document, Measured, RowFigure, RowOutcome};
+use crate::document::{Document, Measured, RowFigure, RowOutcome, Verdict};
 use crate::figure;
 use crate::limit::{self, Figure};
 
@@ -74,7 +75,7 @@ pub struct AllowanceError(String);
 #[error("the documents have neither a run nor a row in common")]
 pub struct NothingInCommon;
 
-const FIGURES: [Figure; 11] = [
+const FIGURES: [Figure; 13] = [
     Figure::P50,
     Figure::P90,
     Figure::P95,
@@ -84,6 +85,8 @@ const FIGURES: [Figure; 11] = [
     Figure::Mean,
     Figure::Rate,
     Figure::Errors,
+    Figure::Unexpected,
+    Figure::LetIn,
     Figure::L1Hits,
     Figure::L2Hits,
 ];
@@ -149,10 +152,42 @@ impl<'a> Pair<'a> {
     }
 
     fn worse(&self, allowance: Allowance) -> impl Iterator<Item = String> {
-        let watched = |change: &&Change| matches!(change.figure, Figure::P95 | Figure::Errors);
-        let changes = self.changes.iter().filter(watched);
-        let worse = changes.filter(move |change| change.is_worse(allowance));
-        worse.map(|change| format!("run {}: {change}", self.after.name))
+        let is_worse = move |change: &&Change| match change.figure {
+            Figure::P95 | Figure::Errors | Figure::Unexpected => change.is_worse(allowance),
+            // Nobody is to be let in, so that there is no allowance.
+            Figure::LetIn => change.is_worse(Allowance(0.0)),
+            // They are for people, or said by others.
+            Figure::P50
+            | Figure::P90
+            | Figure::P99
+            | Figure::P999
+            | Figure::Max
+            | Figure::Mean
+            | Figure::L1Hits
+            | Figure::L2Hits
+            | Figure::Rate
+            | Figure::Unsent => false,
+        };
+        let name = &self.after.name;
+        let worse = self.changes.iter().filter(is_worse);
+        let missed = self.missed();
+        worse
+            .map(move |change| format!("run {name}: {change}"))
+            .chain(missed)
+    }
+
+    /// Limits that were met and are not.
+    fn missed(&self) -> impl Iterator<Item = String> {
+        let was_met = |limit: &str| {
+            let mut limits = self.before.limits.iter();
+            limits.any(|old| old.is_met && old.limit == limit)
+        };
+        let missed = self.after.limits.iter().filter(|limit| !limit.is_met);
+        let missed = missed.filter(move |limit| was_met(&limit.limit));
+        missed.map(|limit| {
+            let Verdict { limit, found, .. } = limit;
+            format!("run {}: {limit} was met, and is {found}", self.after.name)
+        })
     }
 }
 
@@ -291,6 +326,7 @@ fn rank(outcome: RowOutcome) -> u8 {
         RowOutcome::Met => 0,
         RowOutcome::Skipped => 1,
         RowOutcome::Missed => 2,
+        RowOutcome::Failed => 3,
     }
 }
 
@@ -300,12 +336,14 @@ pub(crate) fn outcome(outcome: RowOutcome) -> &'static str {
         RowOutcome::Met => "met",
         RowOutcome::Missed => "missed",
         RowOutcome::Skipped => "skipped",
+        RowOutcome::Failed => "failed",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Report;
 
     #[test]
     fn worse_is_what_grew_by_more_than_allowed_or_is_gone() {
@@ -329,6 +367,53 @@ mod tests {
         }
         for text in ["10", "-1%", "%", "ten"] {
             assert!(text.parse::<Allowance>().is_err(), "{text}");
+        }
+    }
+
+    fn document(unexpected: u64, let_in: u64, is_met: bool) -> Document {
+        let report = Report {
+            unexpected,
+            let_in,
+            ..Report::default()
+        };
+        let run = Measured {
+            name: "steady".to_owned(),
+            about: String::new(),
+            report,
+            flow: Vec::new(),
+            tiers: None,
+            limits: vec![Verdict {
+                limit: "p95 < 75ms".to_owned(),
+                found: "80 ms".to_owned(),
+                is_met,
+            }],
+            events: Vec::new(),
+        };
+        Document {
+            runs: vec![run],
+            ..Document::default()
+        }
+    }
+
+    #[test]
+    fn worse_is_also_who_is_let_in_an_unexpected_answer_and_a_limit_that_is_not_met_any_more() {
+        let allowance: Allowance = "50%".parse().unwrap();
+        for (before, after, worse) in [
+            ((10, 10, true), (15, 10, true), None),
+            ((10, 10, true), (16, 10, true), Some("unexpected")),
+            ((10, 10, true), (10, 11, true), Some("let_in")),
+            ((0, 0, true), (0, 0, false), Some("p95 < 75ms was met")),
+            ((0, 0, false), (0, 0, false), None),
+            ((0, 5, false), (0, 0, true), None),
+        ] {
+            let of = |(unexpected, let_in, is_met)| document(unexpected, let_in, is_met);
+            let (before, after) = (of(before), of(after));
+            let found = Comparison::new(&before, &after, allowance).unwrap().worse;
+            let is_as_wanted = match worse {
+                Some(worse) => found.iter().any(|it| it.contains(worse)),
+                None => found.is_empty(),
+            };
+            assert!(is_as_wanted, "{worse:?}: {found:?}");
         }
     }
 }

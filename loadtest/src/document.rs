@@ -141,8 +141,10 @@ pub enum RowOutcome {
     Met,
     /// It is not.
     Missed,
-    /// It was not measured.
+    /// It was not measured, or not all of it.
     Skipped,
+    /// It was to be measured, and could not be.
+    Failed,
 }
 
 /// Figures in rows and columns, as they are printed.
@@ -196,12 +198,15 @@ impl Document {
         }
     }
 
-    /// Whether everything in it is within its limits.
+    /// Whether nothing in it is outside of its limits, or could not be measured.
     #[must_use]
     pub fn is_met(&self) -> bool {
         let mut limits = self.runs.iter().flat_map(|run| &run.limits);
-        let is_missed = |row: &RowFigure| row.outcome == RowOutcome::Missed;
-        limits.all(|limit| limit.is_met) && !self.rows.iter().any(is_missed)
+        let is_against = |row: &RowFigure| match row.outcome {
+            RowOutcome::Met | RowOutcome::Skipped => false,
+            RowOutcome::Missed | RowOutcome::Failed => true,
+        };
+        limits.all(|limit| limit.is_met) && !self.rows.iter().any(is_against)
     }
 
     /// Reads one.
@@ -217,7 +222,7 @@ impl Document {
         })
     }
 
-    /// Writes it as JSON, and the folder around it.
+    /// Writes it as JSON, and the folder around it. Whoever reads meanwhile sees all of the one before or all of this one.
     ///
     /// # Errors
     ///
@@ -229,7 +234,17 @@ impl Document {
             }
             let mut text = serde_json::to_vec_pretty(self).map_err(io::Error::from)?;
             text.push(b'\n');
-            fs::write(path, text)
+            // A rename within a folder is done or not; what is not a file (a pipe) is written to as it is.
+            if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+                return fs::write(path, text);
+            }
+            let beside = path.with_extension(format!("{}.new", std::process::id()));
+            let done = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
+            if done.is_err() {
+                // It may not even be there.
+                drop(fs::remove_file(&beside));
+            }
+            done
         };
         written().map_err(|source| file(path, source))
     }
@@ -322,15 +337,24 @@ mod tests {
         });
         document.write(&path).unwrap();
         assert_eq!(Document::read(&path).unwrap(), document);
+        document.title = "another".to_owned();
+        document.write(&path).unwrap();
+        assert_eq!(Document::read(&path).unwrap(), document);
+        let around = fs::read_dir(path.parent().unwrap()).unwrap();
+        assert_eq!(around.count(), 1, "nothing is left beside it");
         fs::write(&path, "{}").unwrap();
         let refused = Document::read(&path).unwrap_err();
         assert!(matches!(refused, DocumentError::Content { .. }));
     }
 
     #[test]
-    fn a_missed_row_is_not_met_and_a_skipped_one_says_nothing() {
-        let mut document = Document::new("a run");
-        for (outcome, is_met) in [(RowOutcome::Skipped, true), (RowOutcome::Missed, false)] {
+    fn a_missed_or_failed_row_is_not_met_and_a_skipped_one_says_nothing() {
+        for (outcome, is_met) in [
+            (RowOutcome::Skipped, true),
+            (RowOutcome::Missed, false),
+            (RowOutcome::Failed, false),
+        ] {
+            let mut document = Document::new("a run");
             document.rows.push(RowFigure {
                 name: "l2".to_owned(),
                 target: String::new(),

@@ -1,15 +1,17 @@
 //! The subcommand `bench`: rows are measured, told and written down.
 //!
-//! Promises: a line for each row goes to standard output, and the summary is the last one, also
-//! of rows that could not be measured; the document is written anew after every row, so that what was measured is there
-//! even if the rest is not. Ended early it still stops what it has started.
+//! Promises: a line for each row goes to standard output when the row ends, and the summary is the last one, also
+//! of rows that could not be measured. The document is there before the first row and is written anew after every one,
+//! so that what was measured is there even if the rest is not; that it cannot be written is said at once. Ended early
+//! it still stops what it has started, and says that it could not run.
 //!
 //! Does not: judge; the library does.
 
+use std::error::Error;
 use std::io::{self, Write};
 use std::path::Path;
 
-use sidegate_loadtest::bench::{Bench, Event, Line, Summary, bench};
+use sidegate_loadtest::bench::{Bench, Event, Summary, bench};
 use sidegate_loadtest::document::Document;
 use sidegate_loadtest::page::page;
 
@@ -24,16 +26,27 @@ pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
     let plan = args.parse();
     let cases = Cases::new();
     let mut document = empty(&plan);
-    let mut written = Ok(());
+    let write = |document: &Document| write(document, json.as_deref(), html.as_deref());
+    // Nothing is measured that cannot be kept.
+    if let Err(error) = write(&document) {
+        writeln!(io::stdout(), "bench: could not run")?;
+        return Err(error.into());
+    }
+    let (mut written, mut told) = (Ok(()), Ok(()));
     let measuring = bench(&plan, |event| match event {
         Event::Begun { row, done, all } => cases.begin(row.name(), done, all),
         Event::Ended(found) => {
-            cases.say(&found.line.to_string());
+            let line = writeln!(io::stdout(), "{}", found.line);
+            told = std::mem::replace(&mut told, Ok(())).and(line);
             document.rows.push(found.line.figure());
             document.runs.extend(found.runs.iter().cloned());
             document.tables.extend(found.tables.iter().cloned());
-            if written.is_ok() {
-                written = write(&document, json.as_deref(), html.as_deref());
+            if let Err(error) = write(&document) {
+                cases.say(&format!("the document is not written: {}", in_full(&error)));
+                // The next one may be.
+                written = Err(error);
+            } else {
+                written = Ok(());
             }
         }
     });
@@ -43,9 +56,22 @@ pub(crate) async fn measure(args: BenchArgs) -> Result<u8, Failure> {
     if lines.is_err() {
         writeln!(io::stdout(), "bench: could not run")?;
     }
-    let code = told(&lines?)?;
+    let summary = Summary::of(&lines?);
+    told?;
+    writeln!(io::stdout(), "{summary}")?;
     written?;
-    Ok(code)
+    Ok(summary.exit_code())
+}
+
+/// An error and its causes.
+fn in_full(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
 }
 
 fn write(document: &Document, json: Option<&Path>, html: Option<&Path>) -> Result<(), PaperError> {
@@ -56,16 +82,6 @@ fn write(document: &Document, json: Option<&Path>, html: Option<&Path>) -> Resul
         Some(path) => put(&page(document), &Sink::File(path.to_owned())),
         None => Ok(()),
     }
-}
-
-fn told(lines: &[Line]) -> io::Result<u8> {
-    let mut out = io::stdout();
-    for line in lines {
-        writeln!(out, "{line}")?;
-    }
-    let summary = Summary::of(lines);
-    writeln!(out, "{summary}")?;
-    Ok(summary.exit_code())
 }
 
 fn empty(plan: &Bench) -> Document {

@@ -1,7 +1,7 @@
 //! Processor time of a hot request, beside what other proxies use for the same or less.
 //!
 //! Promises: each part is met when the upper end of the interval of the paired ratios' median is within its target;
-//! the row is when all parts are that could be measured, and the first one could. Whoever is not installed is said.
+//! the row is when all parts are. A part whose peer is not here leaves the row open, unless another part is missed.
 
 use super::{Bench, BenchError, Found, Line, Row, line};
 use crate::peers::{Comparison, Interval, Outcome, Peer, Skipped, compare};
@@ -38,18 +38,17 @@ pub(super) async fn beside_peers(bench: &Bench) -> Result<Found, BenchError> {
 
 fn line(outcome: &Outcome) -> Line {
     let parts = PARTS.map(|(of, to, limit)| (outcome.ratio(of, to), of, to, limit));
-    let (mut said, mut reasons) = (Vec::new(), Vec::new());
-    for (index, (ratio, of, to, limit)) in parts.iter().enumerate() {
+    let (mut said, mut reasons, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    for (ratio, of, to, limit) in &parts {
         let Some(Interval { low, median, high }) = ratio else {
-            // Without the first there is nothing to say.
-            if index == 0 {
-                reasons.push("it was not measured beside bare Pingora".to_owned());
-            }
+            open.push(format!("{of} / {to}"));
             continue;
         };
         let is_within = high <= limit;
         if !is_within {
-            reasons.push(format!("{of} / {to} is above {limit:.2}"));
+            reasons.push(format!(
+                "{of} / {to} is up to {high:.2}, which is above {limit:.2}"
+            ));
         }
         let verdict = if is_within { "met" } else { "missed" };
         said.push(format!(
@@ -67,7 +66,7 @@ fn line(outcome: &Outcome) -> Line {
     Line {
         row: Row::Cpu,
         measured: said.join("; "),
-        outcome: line::Outcome::unless(&reasons),
+        outcome: line::Outcome::unless_open(&reasons, &open),
     }
 }
 

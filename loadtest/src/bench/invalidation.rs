@@ -2,9 +2,11 @@
 //!
 //! Promises: while requests are answered from memory, memberships change at a constant rate, each change one tag; and
 //! then, apart from that, ten thousand in one transaction, and in one statement, which is told as everything. Told is the
-//! upper bound of the bucket; judged is the stream's.
+//! upper bound of the bucket; judged are the stream and the statement, which is one change to whoever is told of it, and
+//! that every membership of the stream was told of.
 //!
-//! Does not: leave out the canaries, which are changes like others.
+//! Does not: leave the canaries' times out, which are answers like others: how many there were is told. Judge the time of
+//! the one transaction: it is that of ten thousand changes together.
 
 use std::time::Duration;
 
@@ -29,8 +31,9 @@ pub(super) async fn time(bench: &Bench) -> Result<Line, BenchError> {
     let (report, changed) =
         tokio::join!(stage.paced(&sidegate, RATE, span), changes(&client, span));
     let (report, changed) = (report?, changed?);
-    let after = sidegate.scrape().await?;
-    let told = after.sum(CHANGES, &[TAG]) - before.sum(CHANGES, &[TAG]);
+    let after = caught_up(&sidegate, before.sum(CHANGES, &[TAG]) + number(changed)).await?;
+    let gained = |what: &str| after.sum(CHANGES, &[what]) - before.sum(CHANGES, &[what]);
+    let (told, canaries) = (gained(TAG), gained(CANARY));
     let observed = format!("{TIME}_count");
     let answers = after.sum(&observed, &[]) - before.sum(&observed, &[]);
     let stream = |share| bound(&before, &after, share);
@@ -41,9 +44,9 @@ pub(super) async fn time(bench: &Bench) -> Result<Line, BenchError> {
     let (all, all_told) = mass(&mut client, &sidegate, (times, ROWS)).await?;
     let measured = format!(
         "p99 <= {} ms, p50 <= {} ms, max <= {} ms of {answers} answers that told of changes ({changed} memberships in {} s, \
-         {told} tags, beside {} requests); apart from that, and not judged, {ROWS} memberships in one transaction, {times} \
-         times: max <= {} ms ({many_told} tags); in one statement, {times} times: max <= {} ms (told as {all_told} times \
-         everything)",
+         {told} tags and {canaries} canaries, beside {} requests); apart from that {ROWS} memberships in one transaction, {times} \
+         times: max <= {} ms ({many_told} tags; not judged: it is the time of all of them together); in one statement, \
+         {times} times: max <= {} ms (told as {all_told} times everything)",
         tail * 1e3,
         stream(0.5)? * 1e3,
         stream(1.0)? * 1e3,
@@ -52,26 +55,59 @@ pub(super) async fn time(bench: &Bench) -> Result<Line, BenchError> {
         many * 1e3,
         all * 1e3,
     );
+    let mut reasons = Vec::new();
+    for (what, found) in [("p99 of the stream", tail), ("max of one statement", all)] {
+        if found >= LIMIT {
+            let (found, limit) = (found * 1e3, LIMIT * 1e3);
+            reasons.push(format!(
+                "{what} is in the bucket up to {found} ms, and not below {limit} ms"
+            ));
+        }
+    }
+    if told < number(changed) {
+        reasons.push(format!(
+            "of {changed} changed memberships {told} were told of"
+        ));
+    }
     Ok(Line {
         row: Row::Invalidation,
         measured,
-        outcome: Outcome::met_if(tail < LIMIT),
+        outcome: Outcome::unless(&reasons),
     })
 }
 
-/// Changes memberships at a constant rate, in batches; how many.
+/// The metrics when so many tags have been told of, or when nobody waits for them any more.
+async fn caught_up(sidegate: &Sidegate, tags: f64) -> Result<Scrape, BenchError> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let scrape = sidegate.scrape().await?;
+        if scrape.sum(CHANGES, &[TAG]) >= tags || Instant::now() > end {
+            return Ok(scrape);
+        }
+        sleep(LOOK).await;
+    }
+}
+
+/// A count to reckon with.
+#[expect(clippy::cast_precision_loss, reason = "of at most some ten thousands")]
+const fn number(count: i64) -> f64 {
+    count as f64
+}
+
+/// Changes memberships at a constant rate, in batches; how many were changed.
 async fn changes(client: &Client, span: Duration) -> Result<i64, BenchError> {
     let begun = Instant::now();
     let mut ticks = interval(BATCH_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut next = 0;
+    let (mut next, mut changed) = (0, 0);
     while begun.elapsed() < span {
         ticks.tick().await;
         let (from, to) = (next % ROWS, next % ROWS + BATCH);
-        client.execute(CHANGE, &[&from, &to]).await?;
+        let rows = client.execute(CHANGE, &[&from, &to]).await?;
+        changed += i64::try_from(rows).unwrap_or(i64::MAX);
         next += BATCH;
     }
-    Ok(next)
+    Ok(changed)
 }
 
 /// Changes all memberships in one transaction, so often, by statements of so many rows; the largest bucket of that
@@ -120,6 +156,7 @@ fn bound(before: &Scrape, after: &Scrape, share: f64) -> Result<f64, BenchError>
 const TIME: &str = "sidegate_invalidation_seconds";
 const CHANGES: &str = "sidegate_changes_total";
 /// Canaries come all the time.
+const CANARY: &str = "what=\"canary\"";
 const TAG: &str = "what=\"tag\"";
 const EVERYTHING: &str = "what=\"everything\"";
 /// Rows of one statement that are told one by one, at most.

@@ -37,7 +37,8 @@ pub enum Outcome {
     Met,
     /// It is not, and why, as far as that was found.
     Missed(Option<String>),
-    /// It was not measured, because something that it needs is not here.
+    /// It was not measured, or not all that the target names, because something that it needs is not here or time was
+    /// short; nothing that was measured is missed.
     Skipped(String),
     /// It was to be measured, and something failed.
     Failed(String),
@@ -69,21 +70,21 @@ impl From<Line> for Found {
 }
 
 impl Outcome {
-    /// Met, or missed without a reason.
-    pub(super) const fn met_if(is_met: bool) -> Self {
-        if is_met {
-            Self::Met
-        } else {
-            Self::Missed(None)
-        }
-    }
-
     /// Met if there is nothing against it.
     pub(super) fn unless(reasons: &[String]) -> Self {
         if reasons.is_empty() {
             Self::Met
         } else {
             Self::Missed(Some(reasons.join("; ")))
+        }
+    }
+
+    /// Met if there is nothing against it and nothing is left open: what else the target names, and was not measured.
+    pub(super) fn unless_open(reasons: &[String], open: &[String]) -> Self {
+        if reasons.is_empty() && !open.is_empty() {
+            Self::Skipped(format!("in part, not measured: {}", open.join("; ")))
+        } else {
+            Self::unless(reasons)
         }
     }
 }
@@ -107,7 +108,7 @@ impl Line {
             Outcome::Skipped(why) => (RowOutcome::Skipped, Some(why.clone())),
             Outcome::Failed(why) => {
                 let why = format!("could not be measured: {why}");
-                (RowOutcome::Skipped, Some(why))
+                (RowOutcome::Failed, Some(why))
             }
         };
         RowFigure {
@@ -231,11 +232,29 @@ mod tests {
     }
 
     #[test]
+    fn a_row_of_which_a_part_was_not_measured_is_not_met_and_keeps_its_figures() {
+        let open = ["no bare Pingora".to_owned()];
+        let missed = ["too slow".to_owned()];
+        let outcome = Outcome::unless_open(&[], &open);
+        assert_eq!(Outcome::unless_open(&[], &[]), Outcome::Met);
+        assert_eq!(
+            Outcome::unless_open(&missed, &open),
+            Outcome::unless(&missed)
+        );
+        for line in lines(&[outcome]) {
+            assert_eq!(
+                line.to_string(),
+                "l2: target p99 <= 2 ms; measured p99 1 ms; skipped: in part, not measured: no bare Pingora"
+            );
+        }
+    }
+
+    #[test]
     fn a_line_says_what_was_missed_and_why_one_was_left_out() {
         let target = "l2: target p99 <= 2 ms; measured p99 1 ms; ";
         for (outcome, end, figure) in [
             (Outcome::unless(&[]), "met", RowOutcome::Met),
-            (Outcome::met_if(false), "missed", RowOutcome::Missed),
+            (Outcome::Missed(None), "missed", RowOutcome::Missed),
             (
                 Outcome::unless(&["slow".to_owned(), "old".to_owned()]),
                 "missed: slow; old",
@@ -244,7 +263,7 @@ mod tests {
             (
                 Outcome::Failed("no port".to_owned()),
                 "could not be measured: no port",
-                RowOutcome::Skipped,
+                RowOutcome::Failed,
             ),
         ] {
             for line in lines(&[outcome]) {

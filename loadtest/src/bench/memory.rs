@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::stage::Stage;
+use super::stage::{Stage, exchange};
 use super::{Bench, BenchError, Line, Outcome, Row};
 use crate::connection::Connection;
 use crate::process::{Sidegate, token};
@@ -126,7 +126,7 @@ impl Crowd {
                         .header(header::HOST, target.host())
                         .header(header::AUTHORIZATION, bearer)
                         .body(Empty::new())?;
-                    let answer = connection.exchange(&request).await;
+                    let answer = exchange(&mut connection, &request).await;
                     match answer.map(|answer| answer.status) {
                         Ok(StatusCode::OK) => {}
                         Ok(status) => return Err(silent(&format!("{status} for {number}"))),

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::Empty;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
 use super::BenchError;
 use crate::app::SCHEMA;
-use crate::connection::Connection;
+use crate::connection::{Answer, Connection};
 use crate::ids::{Table, id};
 use crate::postgres::Cluster;
 use crate::process::{Extent, Setup, Sidegate, migrate, token};
@@ -232,7 +233,7 @@ impl Stage {
                     if begun.elapsed() >= span {
                         break;
                     }
-                    if let Ok(answer) = connection.exchange(request).await
+                    if let Ok(answer) = exchange(&mut connection, request).await
                         && answer.status == http::StatusCode::OK
                     {
                         answers = answers.saturating_add(1);
@@ -247,6 +248,20 @@ impl Stage {
         }
         Ok(f64::from(answers) / begun.elapsed().as_secs_f64())
     }
+}
+
+/// Sends a request and reads its answer, within a time after which nobody waits any more.
+pub(super) async fn exchange(
+    connection: &mut Connection,
+    request: &Request<Empty<Bytes>>,
+) -> Result<Answer, BenchError> {
+    let Ok(answer) = timeout(ANSWER, connection.exchange(request)).await else {
+        // An answer that still comes is none to the next request.
+        connection.close();
+        let why = format!("no answer within {} s", ANSWER.as_secs());
+        return Err(BenchError::Silent(why));
+    };
+    answer.map_err(|error| BenchError::Silent(error.to_string()))
 }
 
 /// Waits until a metric has at least this value.
@@ -299,3 +314,4 @@ const HOT: usize = 50;
 const WARM_UP: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(5);

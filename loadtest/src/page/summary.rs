@@ -1,6 +1,6 @@
 //! The top of a page: what it is about, and what is not as it is to be.
 //!
-//! Promises: what was missed comes first. Does not: leave out what was skipped.
+//! Promises: what could not be measured and what was missed come first. Does not: leave out what was skipped.
 
 use maud::{Markup, html};
 
@@ -76,14 +76,20 @@ fn counted(document: &Document, limits: &[(&str, &Verdict)]) -> String {
     };
     let mut parts = Vec::new();
     if !document.rows.is_empty() {
-        let (met, missed, skipped) = (
-            of(RowOutcome::Met),
-            of(RowOutcome::Missed),
-            of(RowOutcome::Skipped),
-        );
+        let [met, missed, skipped, failed] = [
+            RowOutcome::Met,
+            RowOutcome::Missed,
+            RowOutcome::Skipped,
+            RowOutcome::Failed,
+        ]
+        .map(of);
         let all = document.rows.len();
+        let unmeasured = match failed {
+            0 => String::new(),
+            failed => format!(", {failed} could not be measured"),
+        };
         parts.push(format!(
-            "{all} rows: {met} met, {missed} missed, {skipped} skipped."
+            "{all} rows: {met} met, {missed} missed, {skipped} skipped{unmeasured}."
         ));
     }
     if !limits.is_empty() {
@@ -100,9 +106,10 @@ fn counted(document: &Document, limits: &[(&str, &Verdict)]) -> String {
 fn rows(document: &Document) -> Markup {
     let mut rows: Vec<_> = document.rows.iter().collect();
     rows.sort_by_key(|row| match row.outcome {
-        RowOutcome::Missed => 0,
-        RowOutcome::Skipped => 1,
-        RowOutcome::Met => 2,
+        RowOutcome::Failed => 0,
+        RowOutcome::Missed => 1,
+        RowOutcome::Skipped => 2,
+        RowOutcome::Met => 3,
     });
     let table = html! {
         table {
@@ -212,6 +219,7 @@ pub(super) fn sign(of: RowOutcome, word: &str) -> Markup {
         RowOutcome::Met => "✓",
         RowOutcome::Missed => "✗",
         RowOutcome::Skipped => "–",
+        RowOutcome::Failed => "!",
     };
     html! { span class=(format!("badge {}", outcome(of))) { span aria-hidden="true" { (sign) " " } (word) } }
 }

@@ -9,8 +9,14 @@ const HOSTILE: &str = "<script>alert(\"x\")</script>'";
 
 fn document() -> Document {
     let mut document = Document::new(HOSTILE);
-    let outcomes = [RowOutcome::Met, RowOutcome::Missed, RowOutcome::Skipped];
-    for (outcome, name) in outcomes.into_iter().zip(["cpu", "start", HOSTILE]) {
+    let outcomes = [
+        RowOutcome::Met,
+        RowOutcome::Missed,
+        RowOutcome::Failed,
+        RowOutcome::Skipped,
+    ];
+    let names = ["cpu", "start", "herd", HOSTILE];
+    for (outcome, name) in outcomes.into_iter().zip(names) {
         document.rows.push(RowFigure {
             name: name.to_owned(),
             target: HOSTILE.to_owned(),
@@ -100,7 +106,8 @@ fn a_page_has_every_run_and_row_and_a_hostile_name_is_text() {
     }
     // Rows and runs: a heading, and a line in the navigation.
     assert_eq!(page.matches("<h3>").count(), 2);
-    for outcome in ["met", "missed", "skipped"] {
+    assert!(page.contains("4 rows: 1 met, 1 missed, 1 skipped, 1 could not be measured."));
+    for outcome in ["met", "missed", "skipped", "failed"] {
         assert!(page.contains(&format!("badge {outcome}")), "{outcome}");
     }
 }
