@@ -76,9 +76,10 @@ pub(super) fn saturate(ask: &Ask, length: usize, processes: [u32; 2]) -> Result<
 /// One request, and its answer.
 pub(super) async fn exchange(ask: Ask) -> Result<Answer, PeersError> {
     let peer = ask.peer;
-    let exchanged = timeout(PATIENCE, async {
-        Client::connect(ask).await?.exchange().await
-    });
+    let exchanged = timeout(
+        PATIENCE,
+        Box::pin(async { Client::connect(ask).await?.exchange().await }),
+    );
     exchanged.await.map_err(|_elapsed| silent(peer))?
 }
 

@@ -182,7 +182,7 @@ pub async fn compare(
     let cores = Cores::choose()?;
     // Everything that is started from here on is on the client's core, but for the peers.
     let pinned = cores.as_ref().map(Cores::pin_client).transpose()?;
-    let stage = Stage::set(comparison, cores.as_ref()).await?;
+    let stage = Box::pin(Stage::set(comparison, cores.as_ref())).await?;
     for skipped in &stage.skipped {
         show(Event::Skipped(skipped));
     }
@@ -196,7 +196,7 @@ pub async fn compare(
         show(Event::Round { done: round, all });
         for index in order(stage.peers.len(), round) {
             if let Some(peer) = stage.peers.get(index) {
-                samples.push(measure(&stage, peer, round).await?);
+                samples.push(Box::pin(measure(&stage, peer, round)).await?);
             }
         }
     }

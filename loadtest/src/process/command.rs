@@ -59,7 +59,7 @@ async fn run_command(
     })?;
     // From here on it ends with this struct.
     let mut running = Running(child);
-    let Ok(status) = timeout(PATIENCE, running.end()).await else {
+    let Ok(status) = timeout(PATIENCE, Box::pin(running.end())).await else {
         return Err(ProcessError::Command(format!(
             "{name} does not end within {PATIENCE:?}: {}",
             tail(&log)

@@ -28,7 +28,7 @@ async fn exchange(admin: &str, request: &str) -> io::Result<String> {
 }
 
 async fn within(patience: Duration, admin: &str, request: &str) -> io::Result<String> {
-    let exchanged = timeout(patience, whole(admin, request)).await;
+    let exchanged = timeout(patience, Box::pin(whole(admin, request))).await;
     exchanged.unwrap_or_else(|_elapsed| {
         let line = request.lines().next().unwrap_or_default();
         let why = format!("{admin} does not answer within {patience:?}: {line}");
