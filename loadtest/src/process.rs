@@ -4,6 +4,7 @@
 //! an hour. Does not: know what is in the binary.
 
 mod again;
+mod command;
 mod exchange;
 mod service_key;
 mod setup;
@@ -25,6 +26,7 @@ use crate::scrape::Scrape;
 use exchange::{get, post};
 use setup::{AUDIENCE, ISSUER, LINK_LIFETIME, SECRET, configuration};
 
+pub(crate) use command::{command, command_with, migrate};
 pub(crate) use service_key::ServiceKey;
 pub(crate) use setup::{Extent, KEY_HEADER, SCOPE, Setup};
 
@@ -56,6 +58,9 @@ pub enum ProcessError {
     /// It does not start, or is not ready.
     #[error("sidegate does not start: {0}")]
     NotReady(String),
+    /// A command of it fails, or does not end.
+    #[error("sidegate {0}")]
+    Command(String),
     /// A file or a process.
     #[error("the surroundings of sidegate")]
     Io(#[from] io::Error),
@@ -227,54 +232,9 @@ fn spawn(
         .stderr(File::create(folder.path().join(LOG))?)
         .spawn()
         .map_err(|source| ProcessError::Binary {
-            path: binary.to_owned(),
+            path: command.get_program().into(),
             source,
         })
-}
-
-/// Installs Sidegate's part of the database.
-pub(crate) async fn migrate(binary: &Path, setup: &Setup) -> Result<(), ProcessError> {
-    command(binary, setup, &["migrate"]).await
-}
-
-/// Runs a command of Sidegate to its end.
-pub(crate) async fn command(
-    binary: &Path,
-    setup: &Setup,
-    arguments: &[&str],
-) -> Result<(), ProcessError> {
-    run_command(binary, folder(setup)?, arguments).await
-}
-
-/// The same, with a configuration of its own.
-pub(crate) async fn command_with(
-    binary: &Path,
-    configuration: &str,
-    files: &[(&str, &str)],
-    arguments: &[&str],
-) -> Result<(), ProcessError> {
-    run_command(binary, folder_with(configuration, files)?, arguments).await
-}
-
-async fn run_command(
-    binary: &Path,
-    folder: TempDir,
-    arguments: &[&str],
-) -> Result<(), ProcessError> {
-    let mut command = Command::new(binary);
-    let (name, further) = arguments.split_first().unwrap_or((&"check", &[]));
-    command
-        .args([name, "--config"])
-        .arg(folder.path().join(CONFIG))
-        .args(further);
-    let path = binary.to_owned();
-    let output = tokio::task::spawn_blocking(move || command.output()).await?;
-    let output = output.map_err(|source| ProcessError::Binary { path, source })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    Err(ProcessError::NotReady(said))
 }
 
 /// A token of a user, with a further claim that names it.

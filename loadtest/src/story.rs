@@ -1,7 +1,8 @@
 //! The command `before-after`.
 //!
-//! Promises: standard output holds a line for each run and limit, and the last one is the summary; what was measured is
-//! written whole, or not at all. Ended early it stops what it has started.
+//! Promises: standard output holds a line for each run and limit, and the last one is the summary, also when it could not
+//! run; what was measured is written after each run, so that one that is cut off leaves what it has. Ended early it
+//! stops what it has started.
 //!
 //! Does not: hold any logic of the chapters.
 
@@ -10,15 +11,15 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use sidegate_loadtest::before_after::{BeforeAfterError, PARTS, Scale, Wish, measure};
+use sidegate_loadtest::before_after::{BeforeAfterError, Event, PARTS, Scale, Wish, measure};
 use sidegate_loadtest::document::{Document, DocumentError, Measured};
 use sidegate_loadtest::page::page;
 use thiserror::Error;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::Sink;
 use crate::paper::{PaperError, put};
 use crate::progress::Cases;
+use crate::{Failure, unless_ended};
 
 /// Of `before-after`.
 #[derive(Debug, Args)]
@@ -26,7 +27,7 @@ pub(crate) struct BeforeAfterArgs {
     /// The binary to be measured: an optimised one.
     #[arg(long, value_name = "PATH")]
     sidegate: PathBuf,
-    /// 10^6 generations and 10^4 users, and longer.
+    /// Longer, for more of everything.
     #[arg(long, conflicts_with = "smoke")]
     full: bool,
     /// A few seconds, to see that it works; its figures say nothing.
@@ -40,7 +41,7 @@ pub(crate) struct BeforeAfterArgs {
     html: Option<Sink>,
 }
 
-/// Why it was not told.
+/// Why it was not told to the end.
 #[derive(Debug, Error)]
 pub(crate) enum StoryError {
     #[error("before and after cannot be measured")]
@@ -51,26 +52,15 @@ pub(crate) enum StoryError {
     Paper(#[from] PaperError),
     #[error("the summary cannot be written")]
     Write(#[from] io::Error),
-    #[error("interrupted")]
-    Interrupted,
 }
 
 /// Whether all limits are met.
-pub(crate) async fn carry_out(args: BeforeAfterArgs) -> Result<bool, StoryError> {
-    let told = tell(&args).await;
-    if told.is_err() {
+pub(crate) async fn carry_out(args: BeforeAfterArgs) -> Result<bool, Failure> {
+    let told = unless_ended(async { Ok(tell(&args).await?) }).await;
+    let Ok(document) = &told else {
         writeln!(io::stdout(), "before-after: could not run")?;
-    }
-    let document = told?;
-    if let Some(path) = &args.json {
-        document.write(path)?;
-    }
-    if let Some(sink) = &args.html {
-        put(&page(&document), sink)?;
-    }
-    for run in &document.runs {
-        say(run)?;
-    }
+        return told.map(|document| document.is_met());
+    };
     let limits = || document.runs.iter().flat_map(|run| &run.limits);
     let met = limits().filter(|limit| limit.is_met).count();
     let (all, runs) = (limits().count(), document.runs.len());
@@ -82,6 +72,7 @@ pub(crate) async fn carry_out(args: BeforeAfterArgs) -> Result<bool, StoryError>
     Ok(document.is_met())
 }
 
+/// What could be found out is written and said even if there is an error later.
 async fn tell(args: &BeforeAfterArgs) -> Result<Document, StoryError> {
     let wish = Wish {
         sidegate: args.sidegate.clone(),
@@ -93,15 +84,38 @@ async fn tell(args: &BeforeAfterArgs) -> Result<Document, StoryError> {
         },
     };
     let cases = Cases::new();
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let told = tokio::select! {
-        told = measure(&wish, |name, done| cases.begin(name, done, PARTS)) => told.map_err(StoryError::Measure),
-        _ = interrupt.recv() => Err(StoryError::Interrupted),
-        _ = terminate.recv() => Err(StoryError::Interrupted),
-    };
+    let mut kept = Ok(());
+    let told = measure(&wish, |event| match event {
+        Event::Begun { name, done } => cases.begin(name, done, PARTS),
+        Event::Ended(document) => {
+            if kept.is_ok() {
+                kept = keep(document, args);
+            }
+        }
+    })
+    .await;
     cases.finish();
-    told
+    let document = told?;
+    kept?;
+    // There it is written once.
+    if let Some(sink @ Sink::Stdout) = &args.html {
+        put(&page(&document), sink)?;
+    }
+    Ok(document)
+}
+
+/// Everything so far, and what the last chapter has found.
+fn keep(document: &Document, args: &BeforeAfterArgs) -> Result<(), StoryError> {
+    if let Some(run) = document.runs.last() {
+        say(run)?;
+    }
+    if let Some(path) = &args.json {
+        document.write(path)?;
+    }
+    if let Some(sink @ Sink::File(_)) = &args.html {
+        put(&page(document), sink)?;
+    }
+    Ok(())
 }
 
 /// A line with the figures, and one for each limit.

@@ -25,6 +25,9 @@
 //! that very action on that very resource beside it; they make the steps themselves otherwise, as `legacy` does.
 //! `Server-Timing` on each answer names the steps that were made, and their time; that of sending is what is planned.
 //!
+//! Whoever reaches the port with any assertion that is valid chooses `X-Sidegate-Authorized` beside it, for the two
+//! are not bound to each other: the application belongs behind Sidegate, on loopback, where nobody else gets to it.
+//!
 //! Does not: know the issuer or the audience of tokens: signature, subject and end are enough here. An assertion
 //! that is bound to a request is none.
 

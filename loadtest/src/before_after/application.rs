@@ -62,8 +62,7 @@ impl Application {
         {
             return Ok(application);
         }
-        let why = "the example application does not start; what it said is above";
-        Err(BeforeAfterError::Silent(why.to_owned()))
+        Err(BeforeAfterError::Application)
     }
 
     pub(super) const fn address(&self) -> SocketAddr {

@@ -77,6 +77,11 @@ impl Audience {
         self.people.len()
     }
 
+    /// How many pairs of a user and a generation that this user comes back to.
+    pub(super) fn pairs(&self) -> usize {
+        self.people.iter().map(|it| it.readable.len()).sum()
+    }
+
     /// How many generations can be asked for once each.
     pub(super) fn resources(&self) -> usize {
         self.once.len()

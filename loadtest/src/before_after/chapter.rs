@@ -1,7 +1,7 @@
 //! The chapters: a load each, and what it must come to.
 //!
-//! Promises: before a chapter that is about what is remembered, the same load goes on unmeasured for a while; a
-//! histogram's p95 is told with the upper bound of its bucket, and judged by that. Sidegate's share of a request
+//! Promises: before a chapter that is about what is remembered, the same load goes on unmeasured for a while, and the
+//! chapter asks what is drawn after that, not the same once more; a histogram's p95 is told with the upper bound of its bucket, and judged by that. Sidegate's share of a request
 //! is from its whole head to its being handed on, by Sidegate's own clock.
 //!
 //! Does not: find the highest rate that holds.
@@ -35,8 +35,7 @@ pub(super) struct Chapter {
 pub(super) struct Pace {
     /// Of chapters with the slow database.
     slow: Duration,
-    /// Of the chapter at 500 a second, before it (so long that most pairs have been asked for), and of the cold one,
-    /// which asks for nothing twice.
+    /// Of the chapter at 500 a second, before it, and of the cold one, which asks for nothing twice.
     fast: Duration,
     before: Duration,
     cold: Duration,
@@ -54,6 +53,8 @@ struct Way {
     span: Duration,
     connections: usize,
     draw: fn(&Audience, u64) -> (Uri, HeaderValue),
+    /// The number of its first draw.
+    first: u64,
 }
 
 impl Pace {
@@ -61,7 +62,7 @@ impl Pace {
         let seconds = Duration::from_secs;
         let (slow, fast, before, cold, users, settling, many) = match scale {
             Scale::Smoke => (4, 4, 3, 4, 6, 3, 500),
-            Scale::Usual => (20, 30, 60, 20, 30, 12, 10_000),
+            Scale::Usual => (20, 30, 120, 20, 30, 12, 10_000),
             Scale::Full => (60, 120, 300, 60, 180, 30, 10_000),
         };
         Self {
@@ -88,20 +89,12 @@ pub(super) async fn legacy(stage: &Stage, pace: &Pace) -> Result<Chapter, Before
     let timed = application.timed(&stage.audience, PROBES).await?;
     let way = Way::slow(application.address().to_string(), pace);
     let report = way.go(stage).await?;
-    let median = report.latency.map_or(0, |latency| latency.p50);
-    if !TODAY.contains(&median) {
-        let why = format!(
-            "the legacy application takes {:.0} ms in the median, and is to take 870 to 1,007 ms as the one that it \
-             stands for: its steps take {:.1?} ms",
-            median as f64 / 1000.0,
-            timed.steps
-        );
-        return Err(BeforeAfterError::Silent(why));
-    }
-    let limits = judged(&report, &["p50 >= 870ms", "p50 <= 1007ms", "errors < 0.1%"])?;
+    let mut limits = judged(&report, &["errors < 0.1%"])?;
+    limits.push(as_today(&report));
     let flow = flow::of_steps(&timed, &report);
     let about = format!(
-        "The application alone, {SLOW} requests a second: six steps in sequence, nothing of Sidegate."
+        "The application alone, {SLOW} requests a second by {} users: six steps in sequence, nothing of Sidegate.",
+        stage.audience.len()
     );
     Ok(Chapter {
         measured: measured("legacy", about, report, limits, flow),
@@ -115,8 +108,9 @@ pub(super) async fn trusting(stage: &Stage, pace: &Pace) -> Result<Chapter, Befo
     let behind = stage.behind(Profile::Trusting).await?;
     let way = Way::slow(behind.sidegate.proxy().to_owned(), pace);
     let about = format!(
-        "The application behind Sidegate, {SLOW} requests a second: 420 ms are its own and stay, and Sidegate's share \
-         comes to them."
+        "The application behind Sidegate, {SLOW} requests a second by {} users: 420 ms are its own and stay, and \
+         Sidegate's share comes to them.",
+        stage.audience.len()
     );
     let told = ("trusting", about);
     way.chapter(stage, &behind, Profile::Trusting, told, &["errors < 0.1%"])
@@ -139,7 +133,8 @@ pub(super) async fn cold(
     };
     let about = format!(
         "Tuned behind a Sidegate that has just begun, Redis empty, {RATE} requests a second: each for another \
-         generation, by its owner."
+         generation, by its owner, of {} users.",
+        stage.audience.len()
     );
     let limits = &["errors < 0.1%"];
     way.chapter(stage, behind, Profile::Tuned, ("cold", about), limits)
@@ -152,14 +147,12 @@ pub(super) async fn hot(
     behind: &Behind,
     pace: &Pace,
 ) -> Result<Chapter, BeforeAfterError> {
-    let way = Way::fast(behind, pace);
-    let before = Way {
-        span: pace.before,
-        ..Way::fast(behind, pace)
-    };
+    let before = Way::before(behind, pace);
     before.go(stage).await?;
+    let way = Way::hot(behind, pace)?;
     let about = format!(
-        "Tuned behind Sidegate, {RATE} requests a second, after the same load has gone on for a while."
+        "Tuned behind Sidegate, {RATE} requests a second. {} Draws go on where those have ended: nothing is replayed.",
+        told(stage, way.first)
     );
     way.chapter(stage, behind, Profile::Tuned, ("tuned", about), LIMITS)
         .await
@@ -177,11 +170,14 @@ pub(super) async fn users(
         warmup: pace.settling,
         span: pace.users,
         connections: many,
+        first: Way::hot(behind, pace)?.end()?,
         ..Way::fast(behind, pace)
     };
+    let schedule = Schedule::new(rate, pace.settling, pace.users)?;
     let about = format!(
-        "Tuned behind Sidegate: {many} users, each with a connection and {THINKING} s between two requests: {rate} \
-         requests a second."
+        "Tuned behind Sidegate: {many} connections, {THINKING} s between two requests on each: {rate} requests a \
+         second. {} Draws go on where those have ended: nothing is replayed.",
+        told(stage, way.first + schedule.warmup_count())
     );
     way.chapter(stage, behind, Profile::Tuned, ("users", about), LIMITS)
         .await
@@ -196,6 +192,7 @@ impl Way {
             span: pace.slow,
             connections: CONNECTIONS,
             draw: Audience::pair,
+            first: 0,
         }
     }
 
@@ -207,19 +204,44 @@ impl Way {
         }
     }
 
+    /// What goes on unmeasured before [`Way::hot`].
+    fn before(behind: &Behind, pace: &Pace) -> Self {
+        Self {
+            span: pace.before,
+            ..Self::fast(behind, pace)
+        }
+    }
+
+    /// The same, further on: other draws of the same users.
+    fn hot(behind: &Behind, pace: &Pace) -> Result<Self, BeforeAfterError> {
+        Ok(Self {
+            first: Self::before(behind, pace).end()?,
+            ..Self::fast(behind, pace)
+        })
+    }
+
+    fn schedule(&self) -> Result<Schedule, BeforeAfterError> {
+        Ok(Schedule::new(self.rate, self.warmup, self.span)?)
+    }
+
+    /// The number of the draw after its last one.
+    fn end(&self) -> Result<u64, BeforeAfterError> {
+        Ok(self.first + self.schedule()?.count())
+    }
+
     async fn go(&self, stage: &Stage) -> Result<Report, BeforeAfterError> {
         let url = format!("http://{}/", self.address);
         let plan = Plan::new(Load {
             targets: vec![Target::resolve(&url, Reach::LoopbackOnly).await?],
             method: Method::GET,
             headers: Vec::new(),
-            schedule: Schedule::new(self.rate, self.warmup, self.span)?,
+            schedule: self.schedule()?,
             connections: self.connections,
             sources: SOURCES,
             timeout: PATIENCE,
         })?;
-        let (audience, draw) = (Arc::clone(&stage.audience), self.draw);
-        let plan = plan.drawn(move |number| question(draw(&audience, number)));
+        let (audience, draw, first) = (Arc::clone(&stage.audience), self.draw, self.first);
+        let plan = plan.drawn(move |number| question(draw(&audience, first + number)));
         Ok(run(plan, |_progress| {}).await?)
     }
 
@@ -271,6 +293,27 @@ fn measured(
 fn judged(report: &Report, limits: &[&str]) -> Result<Vec<Verdict>, BeforeAfterError> {
     let judge = |text: &&str| Ok(text.parse::<Limit>()?.judge(report, None));
     limits.iter().map(judge).collect()
+}
+
+/// What was asked before a chapter about what is remembered.
+fn told(stage: &Stage, draws: u64) -> String {
+    let (users, pairs) = (stage.audience.len(), stage.audience.pairs());
+    format!(
+        "{draws} requests went before, drawn as these are: one of {users} users of the database, and one of the \
+         generations that the user comes back to, {pairs} pairs in all."
+    )
+}
+
+/// Whether the application takes what the one takes that it stands for; the rest means little otherwise.
+fn as_today(report: &Report) -> Verdict {
+    let median = report.latency.map(|latency| latency.p50);
+    Verdict {
+        limit: "as slow as today's application: p50 870 to 1,007 ms".to_owned(),
+        found: median.map_or("no answers".to_owned(), |us| {
+            format!("{:.0} ms", us as f64 / 1000.0)
+        }),
+        is_met: median.is_some_and(|us| TODAY.contains(&us)),
+    }
 }
 
 /// Whether Sidegate's share is what was promised.

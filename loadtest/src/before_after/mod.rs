@@ -2,8 +2,8 @@
 //!
 //! Promises: each chapter is a load of many users, each with its own token, on resources that the user may read;
 //! the application is a process of its own, and so are Sidegate, PostgreSQL and Redis. What is Sidegate's and what
-//! is the application's is told apart. A legacy application that is not as slow as it is said to be is an error:
-//! nothing would follow from the rest.
+//! is the application's is told apart. A legacy application that is not as slow as it is said to be is a limit that is
+//! missed. What was found is handed on after each chapter.
 //!
 //! Does not: run anything on another machine: generator, application, Sidegate and servers share the processors.
 
@@ -28,7 +28,7 @@ use crate::process::ProcessError;
 use crate::redis::RedisServerError;
 use crate::{AmountError, PlanError, RunError, ScheduleError, SeedError, TargetError};
 
-use chapter::Pace;
+use chapter::{Chapter, Pace};
 use stage::Stage;
 
 /// What is to be measured.
@@ -47,10 +47,24 @@ pub struct Wish {
 pub enum Scale {
     /// A few seconds and a few hundred users: to see that it works.
     Smoke,
-    /// 10^5 generations of 1,000 users, for four minutes.
+    /// 10^6 generations of 10,000 users, for some six minutes.
     Usual,
-    /// 10^6 generations of 10,000 users, and longer.
+    /// The same, and longer.
     Full,
+}
+
+/// What happens meanwhile.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// Something begins, after so many of [`PARTS`].
+    Begun {
+        /// What.
+        name: &'static str,
+        /// Parts that have ended.
+        done: usize,
+    },
+    /// A chapter has ended: everything so far; its run is the last.
+    Ended(&'a Document),
 }
 
 /// Why nothing can be said.
@@ -105,42 +119,65 @@ pub enum BeforeAfterError {
     /// A task of ours.
     #[error("a task failed")]
     Task(#[from] JoinError),
+    /// The application has ended before it listened: its port may be somebody else's.
+    #[error("the example application does not start; what it said is above")]
+    Application,
     /// Something did not come, or was not as it should be.
     #[error("{0}")]
     Silent(String),
 }
 
-/// Measures everything; `show` is told what comes next, and its number of [`PARTS`].
+/// Measures everything; `show` is told what comes next, and what has been found after each chapter.
 ///
 /// # Errors
-/// When something cannot be measured, or the legacy application does not take the time that it is said to take.
+/// When something cannot be measured; what was found until then has been shown.
 pub async fn measure(
     wish: &Wish,
-    mut show: impl FnMut(&'static str, usize),
+    mut show: impl FnMut(Event<'_>),
 ) -> Result<Document, BeforeAfterError> {
-    show("rows", 0);
+    let begun = |name, done| Event::Begun { name, done };
+    show(begun("rows", 0));
     let stage = Stage::set(wish).await?;
-    let mut document = Document::new("Before and after");
-    document.assumptions = stage.assumptions();
+    let mut story = Story::new(stage.assumptions());
     let pace = Pace::of(wish.scale);
 
-    show("legacy, without Sidegate", 1);
-    let legacy = chapter::legacy(&stage, &pace).await?;
-    show("trusting, behind Sidegate", 2);
-    let trusting = chapter::trusting(&stage, &pace).await?;
+    show(begun("legacy, without Sidegate", 1));
+    show(story.add(chapter::legacy(&stage, &pace).await?));
+    show(begun("trusting, behind Sidegate", 2));
+    show(story.add(chapter::trusting(&stage, &pace).await?));
     let tuned = stage.behind(Profile::Tuned).await?;
-    show("tuned, behind Sidegate that remembers nothing", 3);
-    let cold = chapter::cold(&stage, &tuned, &pace).await?;
-    show("tuned, behind Sidegate, 500 requests a second", 4);
-    let hot = chapter::hot(&stage, &tuned, &pace).await?;
-    show("tuned, behind Sidegate, 10,000 users", 5);
-    let users = chapter::users(&stage, &tuned, &pace).await?;
+    show(begun("tuned, behind Sidegate that remembers nothing", 3));
+    show(story.add(chapter::cold(&stage, &tuned, &pace).await?));
+    show(begun("tuned, behind Sidegate, 500 requests a second", 4));
+    show(story.add(chapter::hot(&stage, &tuned, &pace).await?));
+    show(begun("tuned, behind Sidegate, 10,000 users", 5));
+    show(story.add(chapter::users(&stage, &tuned, &pace).await?));
+    Ok(story.document)
+}
 
-    let chapters = [legacy, trusting, cold, hot, users];
-    document.tables.push(flow::steps(&chapters));
-    document.tables.push(flow::shares(&chapters));
-    document.runs = chapters.into_iter().map(|it| it.measured).collect();
-    Ok(document)
+/// The chapters so far.
+struct Story {
+    chapters: Vec<Chapter>,
+    document: Document,
+}
+
+impl Story {
+    fn new(assumptions: Vec<String>) -> Self {
+        let mut document = Document::new("Before and after");
+        document.assumptions = assumptions;
+        Self {
+            chapters: Vec::new(),
+            document,
+        }
+    }
+
+    /// With this one the tables are other ones.
+    fn add(&mut self, chapter: Chapter) -> Event<'_> {
+        self.document.runs.push(chapter.measured.clone());
+        self.chapters.push(chapter);
+        self.document.tables = vec![flow::steps(&self.chapters), flow::shares(&self.chapters)];
+        Event::Ended(&self.document)
+    }
 }
 
 /// How many things there are to be shown.

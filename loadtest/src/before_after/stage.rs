@@ -41,8 +41,7 @@ impl Stage {
     pub(super) async fn set(wish: &Wish) -> Result<Self, BeforeAfterError> {
         let generations = match wish.scale {
             Scale::Smoke => 20_000,
-            Scale::Usual => 100_000,
-            Scale::Full => 1_000_000,
+            Scale::Usual | Scale::Full => 1_000_000,
         };
         let set = Dataset::new(generations, 1)?;
         let cluster = tokio::task::spawn_blocking(Cluster::start).await??;
@@ -72,11 +71,29 @@ impl Stage {
     /// The application alone, over a database that is away.
     pub(super) async fn direct(&self) -> Result<Application, BeforeAfterError> {
         let arguments = self.arguments(Profile::Legacy, None);
+        for _ in 1..TRIES {
+            let started =
+                Application::start(&self.wish.own, Application::reserve()?, &arguments).await;
+            if !matches!(started, Err(BeforeAfterError::Application)) {
+                return started;
+            }
+        }
         Application::start(&self.wish.own, Application::reserve()?, &arguments).await
     }
 
     /// Sidegate that has just begun, with an empty Redis, and the application behind it.
     pub(super) async fn behind(&self, profile: Profile) -> Result<Behind, BeforeAfterError> {
+        for _ in 1..TRIES {
+            let started = self.once_behind(profile).await;
+            if !matches!(started, Err(BeforeAfterError::Application)) {
+                return started;
+            }
+        }
+        self.once_behind(profile).await
+    }
+
+    /// Sidegate must know the application's address before the application is there.
+    async fn once_behind(&self, profile: Profile) -> Result<Behind, BeforeAfterError> {
         self.redis.command::<String>(&["FLUSHALL"])?;
         let address = Application::reserve()?;
         let configuration = self.configuration(&address.to_string());
@@ -204,5 +221,7 @@ pub(super) const ISSUER: &str = "https://before-after.invalid/";
 pub(super) const AUDIENCE: &str = "before-after";
 /// Connections of the application, beside Sidegate's 50: a server has 100.
 const POOL: &str = "32";
+/// A port may be taken by somebody else before the application has it.
+const TRIES: u32 = 3;
 const LOOK: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,7 +1,8 @@
 //! A client that costs little: what it does not use is left for the application on the same core.
 //!
 //! Promises: so many connections, each with the next request as soon as the last one is answered; every answer is
-//! whole, has status 200 and the length that it must have, or the measurement fails. Warm before it is measured,
+//! whole, has status 200 and the length that it must have, or the measurement fails; so it does, after a while, when one
+//! does not come. Warm before it is measured,
 //! and the peer's usage is read while nothing is under way. Does not: look at anything else in an answer.
 
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::PeersError;
 use crate::usage::Usage;
@@ -48,7 +49,8 @@ pub(super) fn saturate(ask: &Ask, length: usize, processes: [u32; 2]) -> Result<
     runtime.block_on(async {
         let mut clients = Vec::with_capacity(CONNECTIONS);
         for _ in 0..CONNECTIONS {
-            clients.push(Client::connect(ask.clone()).await?);
+            let connected = timeout(PATIENCE, Client::connect(ask.clone())).await;
+            clients.push(connected.map_err(|_elapsed| silent(ask.peer))??);
         }
         let (clients, _warm) = phase(clients, length, WARM_UP).await?;
         sleep(SETTLE).await;
@@ -73,7 +75,12 @@ pub(super) fn saturate(ask: &Ask, length: usize, processes: [u32; 2]) -> Result<
 
 /// One request, and its answer.
 pub(super) async fn exchange(ask: Ask) -> Result<Answer, PeersError> {
-    Client::connect(ask).await?.exchange().await
+    let peer = ask.peer;
+    let exchanged = timeout(
+        PATIENCE,
+        Box::pin(async { Client::connect(ask).await?.exchange().await }),
+    );
+    exchanged.await.map_err(|_elapsed| silent(peer))?
 }
 
 pub(super) fn usage(processes: [u32; 2]) -> Result<[Usage; 2], PeersError> {
@@ -94,21 +101,12 @@ async fn phase(
     let end = Instant::now() + span;
     let mut working = JoinSet::new();
     let number = clients.len();
-    for mut client in clients {
+    for client in clients {
+        let peer = client.ask.peer;
+        // One limit for the whole phase: a timer for each request would cost the client's core.
         working.spawn(async move {
-            let mut answers = 0_u64;
-            while Instant::now() < end {
-                let answer = client.exchange().await?;
-                let wanted = Answer {
-                    status: 200,
-                    length,
-                };
-                if answer != wanted {
-                    return Err(client.wrong(&format!("{answer:?} in place of {wanted:?}")));
-                }
-                answers += 1;
-            }
-            Ok((client, answers))
+            let worked = timeout_at(end + PATIENCE, work(client, length, end)).await;
+            worked.map_err(|_elapsed| silent(peer))?
         });
     }
     let (mut rested, mut all) = (Vec::with_capacity(number), 0);
@@ -118,6 +116,34 @@ async fn phase(
         all += answers;
     }
     Ok((rested, all))
+}
+
+/// One of them.
+async fn work(
+    mut client: Client,
+    length: usize,
+    end: Instant,
+) -> Result<(Client, u64), PeersError> {
+    let mut answers = 0_u64;
+    while Instant::now() < end {
+        let answer = client.exchange().await?;
+        let wanted = Answer {
+            status: 200,
+            length,
+        };
+        if answer != wanted {
+            return Err(client.wrong(&format!("{answer:?} in place of {wanted:?}")));
+        }
+        answers += 1;
+    }
+    Ok((client, answers))
+}
+
+fn silent(peer: &'static str) -> PeersError {
+    PeersError::Answer {
+        peer,
+        what: format!("no answer within {} s", PATIENCE.as_secs()),
+    }
 }
 
 /// One connection.
@@ -191,6 +217,8 @@ const LENGTH: &[u8] = b"content-length:";
 const BUFFER: usize = 16 * 1024;
 /// Requests in flight, here and at the constant rate.
 pub(super) const CONNECTIONS: usize = 16;
+/// For an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
 const WARM_UP: Duration = Duration::from_millis(200);
 const SPAN: Duration = Duration::from_secs(1);
 /// What a peer still does after the last answer, such as to log it, belongs to it.

@@ -34,6 +34,8 @@ pub struct Figure {
     pub busy: f64,
     /// Processor time of a request at the constant rate, in microseconds.
     pub paced_cpu_us: Interval,
+    /// Requests of the constant rate that had no answer, of all rounds.
+    pub unanswered: u64,
     /// Latency at the constant rate, in microseconds: the median of the rounds'.
     pub p50_us: f64,
     /// The same.
@@ -71,6 +73,7 @@ impl Figure {
             rate: median(|sample| sample.rate)?,
             busy: median(|sample| sample.busy)?,
             paced_cpu_us: all(|sample| sample.paced_cpu_us)?,
+            unanswered: own().map(|sample| sample.unanswered).sum(),
             p50_us: Interval::of(own().map(|sample| micros(sample.p50_us)))?.median,
             p95_us: Interval::of(own().map(|sample| micros(sample.p95_us)))?.median,
             p99_us: Interval::of(own().map(|sample| micros(sample.p99_us)))?.median,
@@ -103,6 +106,7 @@ mod tests {
             busy: 1.0,
             authorizer_us: 0.0,
             paced_cpu_us: cpu_us,
+            unanswered: 1,
             p50_us: 1,
             p95_us: 2,
             p99_us: 3,
@@ -117,6 +121,8 @@ mod tests {
         let found = ratio(&samples, Peer::Sidegate, Peer::Nginx).unwrap();
         assert_eq!((found.low, found.median, found.high), (2.0, 2.0, 2.0));
         assert_eq!(ratio(&samples, Peer::Sidegate, Peer::Envoy), None);
+        let figure = Figure::new(Peer::Nginx, String::new(), &samples).unwrap();
+        assert_eq!(figure.unanswered, 2);
         assert!(Figure::new(Peer::Envoy, String::new(), &samples).is_none());
     }
 }

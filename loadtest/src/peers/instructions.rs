@@ -80,7 +80,8 @@ async fn of_sidegate(stage: &Stage, program: &Path) -> Result<f64, PeersError> {
 
 async fn of_bare(stage: &Stage, program: &Path) -> Result<f64, PeersError> {
     let callgrind = Callgrind::new()?;
-    let bare = stage.surroundings.bare(&callgrind.command(), program)?;
+    let under = callgrind.command();
+    let bare = stage.surroundings.bare(&under, program).await?;
     let (request, address) = (
         stage.request(Some(&stage.token)),
         bare.address().to_string(),

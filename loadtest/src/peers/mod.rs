@@ -44,6 +44,7 @@ pub use peer::{NoSuchPeer, Peer};
 pub use sample::Sample;
 
 use affinity::Cores;
+use outcome::list;
 use sample::measure;
 use stage::Stage;
 
@@ -124,6 +125,17 @@ pub enum PeersError {
         /// What is open.
         placeholder: String,
     },
+    /// A program that was named, or that is needed, and cannot be run.
+    #[error("{} cannot be run", path.display())]
+    Program {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Nobody who was asked for is there.
+    #[error("nobody is there to be measured: {0}")]
+    Nobody(String),
     /// A program that is installed and does not run.
     #[error("{peer} does not start: {said}")]
     Start {
@@ -161,7 +173,8 @@ pub enum PeersError {
 /// Compares them.
 ///
 /// # Errors
-/// When Sidegate, the database or a peer that is installed does not run, or when an answer is not what it must be.
+/// When Sidegate, the database or a peer that is installed does not run, when there is nobody to be measured, or when an
+/// answer is not what it must be.
 pub async fn compare(
     comparison: &Comparison,
     mut show: impl FnMut(Event<'_>),
@@ -169,9 +182,12 @@ pub async fn compare(
     let cores = Cores::choose()?;
     // Everything that is started from here on is on the client's core, but for the peers.
     let pinned = cores.as_ref().map(Cores::pin_client).transpose()?;
-    let stage = Stage::set(comparison, cores.as_ref()).await?;
+    let stage = Box::pin(Stage::set(comparison, cores.as_ref())).await?;
     for skipped in &stage.skipped {
         show(Event::Skipped(skipped));
+    }
+    if stage.peers.is_empty() {
+        return Err(PeersError::Nobody(list(&stage.skipped)));
     }
     stage.check_refusals().await?;
     let mut samples = Vec::new();
@@ -180,7 +196,7 @@ pub async fn compare(
         show(Event::Round { done: round, all });
         for index in order(stage.peers.len(), round) {
             if let Some(peer) = stage.peers.get(index) {
-                samples.push(measure(&stage, peer, round).await?);
+                samples.push(Box::pin(measure(&stage, peer, round)).await?);
             }
         }
     }

@@ -45,6 +45,9 @@ impl Skipped {
 }
 
 impl Outcome {
+    /// A peer that uses so much of its core is its own limit.
+    pub const FULL: f64 = 0.95;
+
     pub(super) fn new(
         cores: Option<Cores>,
         stage: &Stage,
@@ -94,6 +97,14 @@ impl Outcome {
         ratio(&self.samples, of, to)
     }
 
+    /// Which part of its core a peer used at saturation, in the median. One that used less than [`Outcome::FULL`] was
+    /// not saturated: it wakes up more often for the same requests, so a ratio to it favours the other.
+    #[must_use]
+    pub fn busy(&self, peer: Peer) -> Option<f64> {
+        let figure = self.figures.iter().find(|figure| figure.peer == peer)?;
+        Some(figure.busy)
+    }
+
     /// For a page.
     #[must_use]
     pub fn tables(&self) -> Vec<Table> {
@@ -141,6 +152,7 @@ impl Outcome {
                 format!("{:.0}", figure.p95_us),
                 format!("{:.0}", figure.p99_us),
                 range(&figure.paced_cpu_us, 1),
+                figure.unanswered.to_string(),
             ]
         };
         Table {
@@ -151,6 +163,7 @@ impl Outcome {
                 "p95 (us)",
                 "p99 (us)",
                 "processor time per request (us)",
+                "unanswered",
             ]
             .map(str::to_owned)
             .to_vec(),
@@ -177,6 +190,7 @@ impl Outcome {
             ),
             None => "There is one core only: nobody is kept apart, and times are of little worth.".to_owned(),
         });
+        notes.extend(self.idle());
         let asking = self.figures.iter().filter(|figure| figure.peer.asks());
         notes.extend(asking.map(|figure| {
             let (peer, time) = (figure.peer, figure.authorizer_us);
@@ -194,10 +208,24 @@ impl Outcome {
         }
         notes
     }
+
+    /// Who was not saturated.
+    fn idle(&self) -> Option<String> {
+        let idle = self.figures.iter().filter(|it| it.busy < Self::FULL);
+        let each = idle.map(|it| format!("{} {:.0} %", it.peer, it.busy * 100.0));
+        let each: Vec<String> = each.collect();
+        (!each.is_empty()).then(|| {
+            format!(
+                "Not saturated, of their core: {}. Such a peer wakes up more often for the same requests and pays \
+                 more for each: a ratio to it favours the other.",
+                each.join(", ")
+            )
+        })
+    }
 }
 
 /// Who, and why.
-fn list(skipped: &[Skipped]) -> String {
+pub(super) fn list(skipped: &[Skipped]) -> String {
     let each = skipped
         .iter()
         .map(|it| format!("{} ({})", it.peer, it.reason));

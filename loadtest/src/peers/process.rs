@@ -8,10 +8,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::sleep;
 
 use super::PeersError;
 
@@ -39,7 +40,7 @@ pub(super) struct Running {
 impl Launch<'_> {
     /// Starts it on a free port. `configure` is given its address and its folder, and hands back its configuration,
     /// `arguments` get the same and the path of the configuration.
-    pub(super) fn start(
+    pub(super) async fn start(
         &self,
         configure: impl Fn(SocketAddr, &Path) -> Result<String, PeersError>,
         arguments: impl Fn(SocketAddr, &Path) -> Vec<String>,
@@ -58,10 +59,13 @@ impl Launch<'_> {
                 .stdin(Stdio::null())
                 .stdout(written.try_clone()?)
                 .stderr(written);
-            let child = command.spawn()?;
+            let child = command.spawn().map_err(|source| PeersError::Program {
+                path: command.get_program().into(),
+                source,
+            })?;
             // From here on it ends with this struct.
             let mut running = Running { child, address };
-            if running.wait()? {
+            if running.wait().await? {
                 return Ok(running);
             }
             said = tail(&log);
@@ -94,7 +98,7 @@ impl Running {
     }
 
     /// Whether it listens, in the end.
-    fn wait(&mut self) -> io::Result<bool> {
+    async fn wait(&mut self) -> io::Result<bool> {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
             if TcpStream::connect(self.address).is_ok() {
@@ -103,7 +107,7 @@ impl Running {
             if self.child.try_wait()?.is_some() {
                 return Ok(false);
             }
-            sleep(LOOK);
+            sleep(LOOK).await;
         }
         Ok(false)
     }
@@ -118,7 +122,7 @@ impl Drop for Running {
             if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }
-            sleep(LOOK);
+            thread::sleep(LOOK);
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -129,13 +133,21 @@ impl Drop for Running {
 pub(super) fn find(name: &Path) -> Option<PathBuf> {
     let places = ["", "/usr/local/sbin", "/usr/sbin", "/usr/local/bin"];
     let candidates = places.map(|place| Path::new(place).join(name));
-    candidates.into_iter().find(|candidate| {
-        let asked = Command::new(candidate)
-            .arg("-v")
-            .stdin(Stdio::null())
-            .output();
-        asked.is_ok()
-    })
+    candidates
+        .into_iter()
+        .find(|candidate| runs(candidate).is_ok())
+}
+
+/// This path, if there is a program that can be started.
+pub(super) fn runs(path: &Path) -> Result<PathBuf, PeersError> {
+    let asked = Command::new(path).arg("-v").stdin(Stdio::null()).output();
+    match asked {
+        Ok(_said) => Ok(path.to_owned()),
+        Err(source) => Err(PeersError::Program {
+            path: path.to_owned(),
+            source,
+        }),
+    }
 }
 
 /// What it says that it is, in one line.

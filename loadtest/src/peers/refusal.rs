@@ -94,6 +94,19 @@ mod tests {
         assert!(text.contains("1 peers skipped: bare-pingora"), "{text}");
     }
 
+    /// A path that was named is meant.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nobody_to_measure_and_a_path_that_does_not_run_are_errors() {
+        let mut comparison = of(&[Peer::BarePingora]);
+        let found = compare(&comparison, |_event| {}).await.unwrap_err();
+        let wanted = "nobody is there to be measured: bare-pingora (no binary was named (--bare))";
+        assert_eq!(found.to_string(), wanted);
+        comparison.only = vec![Peer::Envoy];
+        comparison.envoy = Some("/nowhere/envoy".into());
+        let found = compare(&comparison, |_event| {}).await.unwrap_err();
+        assert_eq!(found.to_string(), "/nowhere/envoy cannot be run");
+    }
+
     /// One that passes everything on is taken for one that looks at tokens.
     #[tokio::test(flavor = "multi_thread")]
     async fn a_peer_that_lets_a_bad_token_through_is_an_error() {

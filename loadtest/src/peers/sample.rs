@@ -29,6 +29,8 @@ pub struct Sample {
     pub authorizer_us: f64,
     /// As `cpu_us`, at the constant rate.
     pub paced_cpu_us: f64,
+    /// Requests of the constant rate that were not sent, or not answered in time.
+    pub unanswered: u64,
     /// At the constant rate, in microseconds from when a request was due.
     pub p50_us: u64,
     /// The same.
@@ -61,7 +63,8 @@ pub(super) async fn measure(
         rate: number(done.answers) / done.span.as_secs_f64(),
         busy: number(used) / 1e9 / done.span.as_secs_f64(),
         authorizer_us: per(authorizer, done.answers),
-        paced_cpu_us: per(after.since(&before), arrivals(&report)),
+        paced_cpu_us: per(after.since(&before), answered(&report)),
+        unanswered: report.arrivals.saturating_sub(report.completed),
         p50_us: latency.p50,
         p95_us: latency.p95,
         p99_us: latency.p99,
@@ -86,10 +89,11 @@ async fn paced(stage: &Stage, started: &Started) -> Result<Report, PeersError> {
     let report = run(plan, |_progress| {}).await?;
     let good = report.status.get(&200).copied().unwrap_or_default();
     let length = u64::try_from(BODY.len()).unwrap_or(u64::MAX);
-    if good == report.arrivals && report.bytes_received == good * length {
+    // A request without an answer is told in the sample; an answer that is another one is an error.
+    if good == report.completed && report.bytes_received == good * length {
         return Ok(report);
     }
-    let (all, bytes, errors) = (report.arrivals, report.bytes_received, report.errors);
+    let (all, bytes, errors) = (report.completed, report.bytes_received, report.errors);
     Err(PeersError::Answer {
         peer: started.peer.name(),
         what: format!("{good} of {all} answers are good, {bytes} bytes: {errors:?}"),
@@ -97,9 +101,9 @@ async fn paced(stage: &Stage, started: &Started) -> Result<Report, PeersError> {
 }
 
 /// Those of the warm-up, too: the processes have worked for them.
-fn arrivals(report: &Report) -> u64 {
+fn answered(report: &Report) -> u64 {
     let warm = WARM_UP.as_millis() * u128::from(RATE) / 1000;
-    report.arrivals + u64::try_from(warm).unwrap_or_default()
+    report.completed + u64::try_from(warm).unwrap_or_default()
 }
 
 fn nothing(peer: Peer) -> PeersError {

@@ -12,7 +12,7 @@ use super::client::Ask;
 use super::issuer::{BadToken, Issuer};
 use super::outcome::Skipped;
 use super::peer::{Peer, Program};
-use super::process::{Running, find};
+use super::process::{Running, find, runs};
 use super::surroundings::Surroundings;
 use super::{Comparison, PeersError};
 use crate::ids::{Table, id};
@@ -57,7 +57,7 @@ impl Stage {
         let backend = Server::fixed(BODY, Arc::clone(&asked)).await?;
         let under = cores.map(Cores::peer_command).unwrap_or_default();
         let mut surroundings = Surroundings::new(&issuer, backend, token.clone(), under)?;
-        let (wanted, mut skipped) = wanted(comparison);
+        let (wanted, mut skipped) = wanted(comparison)?;
         if wanted
             .iter()
             .any(|(peer, _)| peer.program() == Program::Sidegate)
@@ -65,7 +65,7 @@ impl Stage {
             let started = surroundings.start_database(&comparison.sidegate, owner, generation);
             started.await?;
         }
-        let authorizer = surroundings.start_authorizer(&wanted)?;
+        let authorizer = surroundings.start_authorizer(&wanted).await?;
         let mut peers = Vec::with_capacity(wanted.len());
         for (peer, program) in wanted {
             if peer.asks() && authorizer.is_none() {
@@ -147,19 +147,25 @@ impl Started {
     }
 }
 
-/// Who is asked for and installed, and who is not installed.
-fn wanted(comparison: &Comparison) -> (Vec<(Peer, PathBuf)>, Vec<Skipped>) {
+/// Who is asked for and installed, and who is not installed. A path that was named is of a program that runs.
+fn wanted(comparison: &Comparison) -> Result<Wanted, PeersError> {
     let (mut wanted, mut skipped) = (Vec::new(), Vec::new());
     let is_wanted = |peer: &Peer| comparison.only.is_empty() || comparison.only.contains(peer);
     for peer in Peer::ALL.into_iter().filter(is_wanted) {
         let (program, missing) = match peer.program() {
             Program::Sidegate => (Some(comparison.sidegate.clone()), ""),
-            Program::BarePingora => (comparison.bare.clone(), "no binary was named (--bare)"),
+            Program::BarePingora => {
+                let named = comparison.bare.as_deref().map(runs).transpose()?;
+                (named, "no binary was named (--bare)")
+            }
             Program::Nginx => (find(Path::new("nginx")), "nginx is not installed"),
             Program::Haproxy => (find(Path::new("haproxy")), "haproxy is not installed"),
             Program::Envoy => {
-                let name = comparison.envoy.as_deref().unwrap_or(Path::new("envoy"));
-                (find(name), "envoy is not installed (scripts/setup bench)")
+                let found = match &comparison.envoy {
+                    Some(named) => Some(runs(named)?),
+                    None => find(Path::new("envoy")),
+                };
+                (found, "envoy is not installed (scripts/setup bench)")
             }
         };
         match program {
@@ -167,8 +173,10 @@ fn wanted(comparison: &Comparison) -> (Vec<(Peer, PathBuf)>, Vec<Skipped>) {
             None => skipped.push(Skipped::new(peer, missing)),
         }
     }
-    (wanted, skipped)
+    Ok((wanted, skipped))
 }
+
+type Wanted = (Vec<(Peer, PathBuf)>, Vec<Skipped>);
 
 /// What the application answers.
 pub(super) const BODY: &str =

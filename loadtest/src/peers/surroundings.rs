@@ -92,7 +92,11 @@ impl Surroundings {
     }
 
     /// Bare Pingora, started by this.
-    pub(super) fn bare(&self, under: &[String], program: &Path) -> Result<Running, PeersError> {
+    pub(super) async fn bare(
+        &self,
+        under: &[String],
+        program: &Path,
+    ) -> Result<Running, PeersError> {
         let upstream = self.backend.address().to_string();
         let launch = Launch {
             name: Peer::BarePingora.name(),
@@ -101,7 +105,7 @@ impl Surroundings {
             folder: self.folder.path(),
             file: "arguments",
         };
-        launch.start(
+        let started = launch.start(
             |address, _folder| Ok(address.to_string()),
             |address, _file| {
                 let listen = address.to_string();
@@ -109,16 +113,26 @@ impl Surroundings {
                     .map(str::to_owned)
                     .to_vec()
             },
-        )
+        );
+        started.await
     }
 
     pub(super) async fn start(&self, peer: Peer, program: &Path) -> Result<Started, PeersError> {
         let process = match peer.program() {
             Program::Sidegate => self.start_sidegate(peer, program).await?,
-            Program::BarePingora => Process::Other(self.bare(&self.under, program)?),
-            Program::Nginx => self.launch(peer, program, NGINX, &["-e", "stderr", "-c"], &[])?,
-            Program::Haproxy => self.launch(peer, program, HAPROXY, &["-db", "-f"], &[])?,
-            Program::Envoy => self.launch(peer, program, ENVOY, &["-c"], ENVOY_ARGUMENTS)?,
+            Program::BarePingora => Process::Other(self.bare(&self.under, program).await?),
+            Program::Nginx => {
+                self.launch(peer, program, NGINX, &["-e", "stderr", "-c"], &[])
+                    .await?
+            }
+            Program::Haproxy => {
+                self.launch(peer, program, HAPROXY, &["-db", "-f"], &[])
+                    .await?
+            }
+            Program::Envoy => {
+                self.launch(peer, program, ENVOY, &["-c"], ENVOY_ARGUMENTS)
+                    .await?
+            }
         };
         let argument = match peer.program() {
             Program::Nginx | Program::Haproxy => "-v",
@@ -152,7 +166,7 @@ impl Surroundings {
         Ok(Process::Sidegate(Box::new(sidegate), address))
     }
 
-    fn launch(
+    async fn launch(
         &self,
         peer: Peer,
         program: &Path,
@@ -160,18 +174,19 @@ impl Surroundings {
         before: &[&str],
         after: &[&str],
     ) -> Result<Process, PeersError> {
+        let gate = gate(peer);
         let running = self.serve(
             &self.under,
             (peer.name(), program),
             template,
             (before, after),
-            &gate(peer),
+            &gate,
         );
-        running.map(Process::Other)
+        running.await.map(Process::Other)
     }
 
     /// On the client's core.
-    pub(super) fn start_authorizer(
+    pub(super) async fn start_authorizer(
         &mut self,
         wanted: &[(Peer, PathBuf)],
     ) -> Result<Option<Running>, PeersError> {
@@ -182,12 +197,13 @@ impl Surroundings {
             return Ok(None);
         };
         let arguments = (&["-e", "stderr", "-c"][..], &[][..]);
-        let running = self.serve(&[], ("authorizer", &program), AUTHORIZER, arguments, "")?;
+        let running = self.serve(&[], ("authorizer", &program), AUTHORIZER, arguments, "");
+        let running = running.await?;
         self.authorizer = Some(running.address());
         Ok(Some(running))
     }
 
-    fn serve(
+    async fn serve(
         &self,
         under: &[String],
         (name, program): (&'static str, &Path),
@@ -202,7 +218,7 @@ impl Surroundings {
             folder: self.folder.path(),
             file: template.name(),
         };
-        launch.start(
+        let started = launch.start(
             |address, folder| {
                 let (listen, port) = (address.to_string(), address.port().to_string());
                 let folder = folder.display().to_string();
@@ -220,7 +236,8 @@ impl Surroundings {
                 let all = before.iter().chain([&file]).chain(after);
                 all.map(|argument| (*argument).to_owned()).collect()
             },
-        )
+        );
+        started.await
     }
 
     fn render(&self, template: Template, further: &[(&str, &str)]) -> Result<String, PeersError> {
