@@ -46,6 +46,7 @@ mod connection;
 mod figure;
 mod plan;
 mod process;
+mod question;
 mod queue;
 mod relay;
 mod report;
@@ -59,11 +60,9 @@ mod target;
 mod usage;
 mod worker;
 
-pub use plan::{
-    Expected, Header, HeaderError, Load, MAX_CONNECTIONS, MAX_TIMEOUT, NoSuchExpectation, Plan,
-    PlanError, Question,
-};
+pub use plan::{Load, MAX_CONNECTIONS, MAX_TIMEOUT, Plan, PlanError};
 pub use process::ProcessError;
+pub use question::{Expected, Header, HeaderError, NoSuchExpectation, Question};
 pub use report::{Errors, Moment, Percentiles, Quantile, Report};
 pub use run::{Progress, RunError, run};
 pub use schedule::{MAX_RATE, MAX_SPAN, Schedule, ScheduleError};

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 
 use crate::connection::{Answer, ExchangeError};
-use crate::plan::{Expected, MAX_TIMEOUT};
+use crate::plan::MAX_TIMEOUT;
+use crate::question::Expected;
 use crate::report::Errors;
 
 /// Counts and histograms of some of the workers.

@@ -14,8 +14,8 @@ use serde_json::json;
 use super::BeforeAfterError;
 use super::stage::{AUDIENCE, ISSUER, SECRET};
 use crate::ids::{Table, draw};
-use crate::plan::{Expected, Header, Question};
 use crate::process::now;
+use crate::question::{Expected, Header, Question};
 use crate::seed::{Dataset, Ends};
 
 /// Those who ask.

@@ -1,6 +1,6 @@
 //! A peer's process.
 //!
-//! Promises: it listens when [`Running::start`] returns, and has ended when it is dropped. Does not: know what it
+//! Promises: it listens when it has started, and has ended when it is dropped. Does not: know what it
 //! is configured for.
 
 use std::fs::{self, File};

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::cast::{Cast, dice};
 use super::draw::{Route, question};
 use crate::ids::Table;
-use crate::plan::{Expected, Header, Question};
+use crate::question::{Expected, Header, Question};
 
 /// A way in that must not be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

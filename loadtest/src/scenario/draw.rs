@@ -17,7 +17,7 @@ use super::ScenarioError;
 use super::attack::Attack;
 use super::cast::{Cast, Pair, dice};
 use crate::ids::Table;
-use crate::plan::{Expected, Header, Question};
+use crate::question::{Expected, Header, Question};
 
 /// How arrivals ask.
 #[derive(Debug, Clone)]

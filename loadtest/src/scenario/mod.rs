@@ -2,7 +2,7 @@
 //!
 //! # Layout
 //!
-//! A [`Scenario`] says what is done ([`shape`]); [`play`] sets the ground once, starts an instance for each,
+//! A [`Scenario`] says what is done (`shape`); [`play`] sets the ground once, starts an instance for each,
 //! carries the load out while something happens, and hands back what was measured as part of a document.
 //!
 //! Promises: the same seed asks the same; each scenario begins with an instance that knows nothing and an empty

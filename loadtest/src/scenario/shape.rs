@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::ScenarioError;
 use super::draw::{Draw, Route};
 use super::meanwhile::Meanwhile;
-use crate::plan::Expected;
+use crate::question::Expected;
 
 /// A way of using Sidegate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
