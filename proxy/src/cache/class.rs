@@ -196,14 +196,14 @@ impl<K, R> fmt::Debug for Class<K, R> {
     }
 }
 
-/// Counts what is pushed out.
+/// Counts what is pushed out. `on_evict` would also be told of what is replaced under its own key.
 #[derive(Debug, Clone, Default)]
 struct Evictions(Arc<AtomicU64>);
 
 impl<K, R> Lifecycle<K, Entry<R>> for Evictions {
     type RequestState = ();
 
-    fn on_evict(&self, (): &mut (), _key: K, _entry: Entry<R>) {
+    fn before_evict(&self, (): &mut (), _key: &K, _entry: &mut Entry<R>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 }

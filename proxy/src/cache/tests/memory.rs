@@ -7,7 +7,7 @@ use allocation_counter::measure;
 use sidegate_policy::{Id, IdType, MembershipRow, ProjectRow, ResourceRow, SubjectRow};
 
 use super::{Asked, START, World, about, at, full, settings};
-use crate::cache::L1Stats;
+use crate::cache::{ClassStats, L1Stats};
 use crate::store::Answer;
 
 #[test]
@@ -70,14 +70,13 @@ fn nth(number: u64) -> (Asked, Answer) {
     (asked, answer)
 }
 
-fn weighed(stats: &L1Stats) -> [(u64, u64); 4] {
+fn classes(stats: &L1Stats) -> [ClassStats; 4] {
     [
         stats.user_auth,
         stats.direct_ownership,
         stats.team_access,
         stats.project_visibility,
     ]
-    .map(|class| (class.bytes, class.capacity))
 }
 
 #[test]
@@ -94,12 +93,31 @@ fn what_is_kept_weighs_no_more_than_there_is_room_for_and_no_less_than_it_needs(
     });
     let stats = world.l1.stats();
     let mut total = 0;
-    for (bytes, capacity) in weighed(&stats) {
+    for class in classes(&stats) {
+        let ClassStats {
+            bytes, capacity, ..
+        } = class;
         assert!(bytes <= capacity, "{stats:?}");
         assert!(bytes > capacity * 9 / 10, "{stats:?}");
         total += bytes;
+        // No row was kept twice: each is here, or was pushed out once.
+        assert_eq!(class.entries + class.evictions, 60_000, "{stats:?}");
+        assert!(class.evictions > 0, "{stats:?}");
     }
     let held = u64::try_from(info.bytes_current).unwrap();
     assert!(held <= total, "weight {total}, held {held}: {stats:?}");
     assert!(held > total / 2, "weight {total}, held {held}: {stats:?}");
+}
+
+#[test]
+fn what_is_kept_anew_was_not_pushed_out() {
+    let world = World::new();
+    for _ in 0..2 {
+        world.keep(&about("alice", "1"), &full());
+    }
+    let stats = world.l1.stats();
+    for class in classes(&stats) {
+        let counts = (class.entries, class.fills, class.evictions);
+        assert_eq!(counts, (1, 2, 0), "{stats:?}");
+    }
 }
