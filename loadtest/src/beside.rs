@@ -1,6 +1,5 @@
 //! The command `peers`: Sidegate beside other proxies.
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
@@ -10,9 +9,9 @@ use sidegate_loadtest::page::page;
 use sidegate_loadtest::peers::{Comparison, Event, Outcome, Peer, PeersError, compare};
 use thiserror::Error;
 
-use crate::cli::Sink;
 use crate::paper::{PaperError, put};
 use crate::progress::Cases;
+use crate::sink::Sink;
 
 /// Of `peers`.
 #[derive(Debug, Args)]
@@ -101,8 +100,5 @@ pub(crate) async fn carry_out(args: PeersArgs) -> Result<(), BesideError> {
 fn write(outcome: &Outcome, sink: &Sink) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(outcome)?;
     text.push(b'\n');
-    match sink {
-        Sink::Stdout => io::stdout().write_all(&text),
-        Sink::File(path) => File::create(path)?.write_all(&text),
-    }
+    sink.put(&text)
 }

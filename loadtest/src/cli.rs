@@ -23,6 +23,7 @@ use thiserror::Error;
 use crate::paper::{CompareArgs, PageArgs, Wanted};
 use crate::played::ScenarioArgs;
 use crate::scaled::ScalingArgs;
+use crate::sink::Sink;
 use crate::story::BeforeAfterArgs;
 
 /// Load for Sidegate.
@@ -250,13 +251,6 @@ pub(crate) struct RunArgs {
     allow_remote: bool,
 }
 
-/// Where the report goes.
-#[derive(Debug, Clone)]
-pub(crate) enum Sink {
-    Stdout,
-    File(PathBuf),
-}
-
 /// Wrong usage that the argument parser cannot see.
 #[derive(Debug, Error)]
 pub(crate) enum UsageError {
@@ -337,15 +331,5 @@ impl RunArgs {
             self.json,
             self.wanted,
         ))
-    }
-}
-
-impl From<String> for Sink {
-    fn from(text: String) -> Self {
-        if text == "-" {
-            Self::Stdout
-        } else {
-            Self::File(PathBuf::from(text))
-        }
     }
 }

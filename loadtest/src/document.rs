@@ -14,6 +14,7 @@ use rustix::process::{Resource, getrlimit};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::replace::replace;
 use crate::report::Report;
 
 /// One or more measurements of one day on one machine.
@@ -234,17 +235,7 @@ impl Document {
             }
             let mut text = serde_json::to_vec_pretty(self).map_err(io::Error::from)?;
             text.push(b'\n');
-            // A rename within a folder is done or not; what is not a file (a pipe) is written to as it is.
-            if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-                return fs::write(path, text);
-            }
-            let beside = path.with_extension(format!("{}.new", std::process::id()));
-            let done = fs::write(&beside, text).and_then(|()| fs::rename(&beside, path));
-            if done.is_err() {
-                // It may not even be there.
-                drop(fs::remove_file(&beside));
-            }
-            done
+            replace(path, &text)
         };
         written().map_err(|source| file(path, source))
     }

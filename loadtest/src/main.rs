@@ -15,10 +15,10 @@ mod paper;
 mod played;
 mod progress;
 mod scaled;
+mod sink;
 mod story;
 
 use std::error::Error;
-use std::fs::File;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -29,12 +29,13 @@ use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::beside::BesideError;
-use crate::cli::{Cli, Command, HistoryArgs, RunArgs, Sink, UsageError};
+use crate::cli::{Cli, Command, HistoryArgs, RunArgs, UsageError};
 use crate::example::ExampleError;
 use crate::paper::PaperError;
 use crate::played::PlayError;
 use crate::progress::{Cases, Display};
 use crate::scaled::ScaleError;
+use crate::sink::Sink;
 use crate::story::StoryError;
 
 fn main() -> ExitCode {
@@ -162,11 +163,7 @@ async fn load(args: RunArgs) -> Result<bool, Failure> {
 fn write(report: &Report, sink: &Sink) -> Result<(), Failure> {
     let mut text = serde_json::to_vec_pretty(report).map_err(io::Error::from)?;
     text.push(b'\n');
-    match sink {
-        Sink::Stdout => io::stdout().write_all(&text)?,
-        Sink::File(path) => File::create(path)?.write_all(&text)?,
-    }
-    Ok(())
+    Ok(sink.put(&text)?)
 }
 
 /// A line for people. When nobody reads standard error, there is nobody to tell.

@@ -15,9 +15,10 @@ use sidegate_loadtest::bench::{Bench, Event, Summary, bench};
 use sidegate_loadtest::document::Document;
 use sidegate_loadtest::page::page;
 
-use crate::cli::{BenchArgs, Sink};
+use crate::cli::BenchArgs;
 use crate::paper::{PaperError, put};
 use crate::progress::Cases;
+use crate::sink::Sink;
 use crate::{Failure, unless_ended};
 
 /// The exit code: 0 nothing is missed, 1 something is, 2 something could not be measured.

@@ -4,8 +4,7 @@
 //!
 //! Does not: measure.
 
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -16,7 +15,7 @@ use sidegate_loadtest::limit::Limit;
 use sidegate_loadtest::page::{comparison, page};
 use thiserror::Error;
 
-use crate::cli::Sink;
+use crate::sink::Sink;
 
 /// Of `run`, beside its report.
 #[derive(Debug, Args)]
@@ -129,15 +128,12 @@ const ASSUMPTIONS: [&str; 2] = [
 
 /// Puts a page, or what is told of one, where it is wanted.
 pub(crate) fn put(text: &str, sink: &Sink) -> Result<(), PaperError> {
-    let (to, written) = match sink {
-        Sink::Stdout => (
-            "standard output".to_owned(),
-            io::stdout().write_all(text.as_bytes()),
-        ),
-        Sink::File(path) => (
-            path.display().to_string(),
-            File::create(path).and_then(|mut file| file.write_all(text.as_bytes())),
-        ),
-    };
-    written.map_err(|source| PaperError::Write { to, source })
+    sink.put(text.as_bytes())
+        .map_err(|source| PaperError::Write {
+            to: match sink {
+                Sink::Stdout => "standard output".to_owned(),
+                Sink::File(path) => path.display().to_string(),
+            },
+            source,
+        })
 }

@@ -16,9 +16,10 @@ use sidegate_loadtest::scenario::{Event, Scenario, ScenarioError, Wish, play};
 use sidegate_loadtest::{Dataset, Schedule};
 use thiserror::Error;
 
-use crate::cli::{Sink, UsageError};
+use crate::cli::UsageError;
 use crate::paper::{PaperError, put};
 use crate::progress::{Display, Filling};
+use crate::sink::Sink;
 
 /// Of `scenario`.
 #[derive(Debug, Args)]

@@ -14,9 +14,9 @@ use sidegate_loadtest::page::page;
 use sidegate_loadtest::scaling::{Event, Part, Scale, ScalingError, Wish, measure};
 use thiserror::Error;
 
-use crate::cli::Sink;
 use crate::paper::{PaperError, put};
 use crate::progress::Filling;
+use crate::sink::Sink;
 
 /// Of `scaling`.
 #[derive(Debug, Args)]

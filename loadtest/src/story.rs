@@ -16,9 +16,9 @@ use sidegate_loadtest::document::{Document, DocumentError, Measured};
 use sidegate_loadtest::page::page;
 use thiserror::Error;
 
-use crate::cli::Sink;
 use crate::paper::{PaperError, put};
 use crate::progress::Cases;
+use crate::sink::Sink;
 use crate::{Failure, unless_ended};
 
 /// Of `before-after`.

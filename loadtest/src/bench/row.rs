@@ -153,4 +153,18 @@ mod tests {
             assert!(refused.contains(row.name()), "{refused}");
         }
     }
+
+    #[test]
+    fn the_script_knows_every_row_and_tells_of_each() {
+        let script = include_str!("../../../scripts/bench");
+        let list = script.split_once("readonly ROWS=(").unwrap().1;
+        let list = list.split_once(')').unwrap().0;
+        let listed: Vec<&str> = list.split_whitespace().collect();
+        assert_eq!(listed, Row::ALL.map(Row::name));
+        let told = script.split_once("set -euo").unwrap().0;
+        let told: Vec<&str> = told.split_whitespace().collect();
+        for row in Row::ALL {
+            assert!(told.contains(&row.name()), "{}", row.name());
+        }
+    }
 }
